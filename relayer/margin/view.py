@@ -1,0 +1,91 @@
+"""The margin view: what one account amounts to, and why, to the last unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from proofs.attestation import MarginLeaf, MarginLeg
+from proofs.types import AccountId, Assurance, ChainId, LegKind, Quality, Status
+from proofs.units import UsdE18
+
+
+class Purpose(StrEnum):
+    """Say what a requirement is for."""
+
+    INITIAL = "initial"
+    MAINTENANCE = "maintenance"
+
+
+class Rounding(StrEnum):
+    """Say which way a line was rounded."""
+
+    EXACT = "exact"
+    DOWN = "down"
+    UP = "up"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Name an input that could not be used, with the reason in one readable line.
+
+    `bounds_equity` is False where the missing input leaves no upper bound on equity (a position, a price of a
+    position): such an account is unknown whatever the rest says.
+    """
+
+    what: str
+    chain: ChainId
+    reason: str
+    kind: LegKind
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Explain one term. Lines sum exactly to the view's equity, initial and maintenance margin.
+
+    `leg` is the signed form of the line, None for what weighs nothing (dust, free balances) and is shown only.
+    """
+
+    label: str
+    chain: ChainId
+    block_number: int
+    symbol: str
+    kind: LegKind
+    assurance: Assurance
+    amount_raw: int
+    decimals: int
+    price_e18: int
+    haircut_ppm: int
+    marked_usd: int
+    value_usd: int
+    initial_usd: int
+    maintenance_usd: int
+    rounding: Rounding
+    leg: MarginLeg | None
+
+
+@dataclass(frozen=True, slots=True)
+class MarginView:
+    """Hold the exact figures of one account in one frame, UsdE18.
+
+    Equity = collateral - liability exactly. `equity_high` is the best case where something is missing (None: no upper
+    bound). Of an unknown account the leaf carries bounds, never the last healthy figures.
+    """
+
+    account: AccountId
+    status: Status
+    assurance: Assurance
+    quality: Quality
+    collateral_usd: UsdE18
+    liability_usd: UsdE18
+    initial_margin_usd: UsdE18
+    maintenance_margin_usd: UsdE18
+    equity_high_usd: int | None
+    lines: tuple[Line, ...]
+    missing: tuple[Missing, ...]
+    leaf: MarginLeaf
+
+    @property
+    def equity_usd(self) -> UsdE18:
+        """Return equity, signed; the low end where something is missing."""
+        return UsdE18(self.collateral_usd - self.liability_usd)
