@@ -15,7 +15,7 @@ circlefin/stablecoin-evm FiatTokenV2_2.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Final, Protocol
 
@@ -351,7 +351,7 @@ class LayoutKind:
 
     build: Callable[..., Layout]
     required: Mapping[str, _Reader]
-    optional: Mapping[str, _Reader] = MappingProxyType({})
+    optional: Mapping[str, _Reader] = field(default_factory=dict)
 
 
 LAYOUTS: Final[Mapping[str, LayoutKind]] = MappingProxyType(
