@@ -4,11 +4,10 @@ A layout is the storage twin of a contract's getter: `slots` says what to prove 
 proven words into the words that the getter would return. It reads nothing and knows no chain. A layout holds
 only for the code it was derived from: it is chosen by a pinned code hash, never guessed.
 
-    row                     the key of the reading: a 20-byte address, a 32-byte id or index, or b"" where the
-                            value belongs to the contract as a whole
-    words                   integers as the getter returns them; signed where its type is signed
-    None                    a word outside the range that packed reads can carry, so that a proven and a packed
-                            reading of one contract fail alike: unsigned 0 .. 2^128-2, signed -2^127 .. 2^127-2
+    row         the key of the reading: a 20-byte address, a 32-byte id or index, or b"" where the value belongs
+                to the contract as a whole (one value, or the length of a list)
+    words       integers as the getter returns them, at full width; signed where its type is signed
+    None        the getter would revert on what is stored
 
 Sources: Solidity "Layout of State Variables in Storage", Vyper's reversed mapping order, ERC-7201,
 circlefin/stablecoin-evm FiatTokenV2_2.
@@ -31,12 +30,12 @@ from proofs.slots import (
 
 __all__ = [
     "LAYOUTS",
+    "AccountArray",
     "ArrayElement",
     "ArrayLength",
     "DevFeedRound",
     "Erc7201Mapping",
     "Layout",
-    "LockBoxAccountCount",
     "LockBoxAccounts",
     "LockBoxLocks",
     "PerpVenuePosition",
@@ -52,9 +51,6 @@ __all__ = [
 ]
 
 _E18: Final = 10**18
-UNSIGNED_WORD_MAX: Final = 2**128 - 2
-SIGNED_WORD_MIN: Final = -(2**127)
-SIGNED_WORD_MAX: Final = 2**127 - 2
 
 
 class Layout(Protocol):
@@ -73,7 +69,7 @@ class Layout(Protocol):
         ...
 
     def decode(self, values: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Return the getter's words, or None if one is out of range; `values` in the order of `slots`."""
+        """Return the getter's words, or None where it would revert; `values` in the order of `slots`."""
         ...
 
 
@@ -97,26 +93,8 @@ def _signed(word: int, bits: int) -> int:
     return word - (1 << bits) if word >> (bits - 1) else word
 
 
-def _unsigned_words(*words: int) -> tuple[int, ...] | None:
-    return words if all(word <= UNSIGNED_WORD_MAX for word in words) else None
-
-
-def _signed_words(*words: int) -> tuple[int, ...] | None:
-    return words if all(SIGNED_WORD_MIN <= word <= SIGNED_WORD_MAX for word in words) else None
-
-
-class _OneAmount:
-    """Decode one unsigned word that is an amount or a count."""
-
-    __slots__ = ()
-
-    def decode(self, values: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Return the word, or None if it is out of range."""
-        return _unsigned_words(*_values(values, 1))
-
-
-class _OneId:
-    """Decode one word that is an id: no amount, so it keeps all 256 bits."""
+class _OneWord:
+    """Decode a slot that the getter returns as it stands."""
 
     __slots__ = ()
 
@@ -129,7 +107,7 @@ class _OneId:
 
 
 @dataclass(frozen=True, slots=True)
-class SolidityMapping(_OneAmount):
+class SolidityMapping(_OneWord):
     """Read `mapping(address or bytes32 => uint256)` at slot `base`; words (value)."""
 
     base: int
@@ -141,7 +119,7 @@ class SolidityMapping(_OneAmount):
 
 
 @dataclass(frozen=True, slots=True)
-class VyperMapping(_OneAmount):
+class VyperMapping(_OneWord):
     """Read a Vyper `HashMap[address or bytes32, uint256]` at slot `base`; words (value)."""
 
     base: int
@@ -153,7 +131,7 @@ class VyperMapping(_OneAmount):
 
 
 @dataclass(frozen=True, slots=True)
-class Erc7201Mapping(_OneAmount):
+class Erc7201Mapping(_OneWord):
     """Read a mapping that is the first field of an ERC-7201 namespace; words (value)."""
 
     namespace: str
@@ -178,11 +156,11 @@ class UsdcPacked:
     def decode(self, values: tuple[int, ...]) -> tuple[int, ...] | None:
         """Return the low 255 bits and the flag as 0 or 1."""
         (word,) = _values(values, 1)
-        return _unsigned_words(word & (2**255 - 1), word >> 255)
+        return word & (2**255 - 1), word >> 255
 
 
 @dataclass(frozen=True, slots=True)
-class ArrayLength(_OneAmount):
+class ArrayLength(_OneWord):
     """Read the length of a dynamic array at slot `base`; row b"", words (length)."""
 
     base: int
@@ -195,7 +173,7 @@ class ArrayLength(_OneAmount):
 
 
 @dataclass(frozen=True, slots=True)
-class ArrayElement(_OneId):
+class ArrayElement(_OneWord):
     """Read an element of a dynamic `bytes32[]` at slot `base`; row = 32-byte index, words (element)."""
 
     base: int
@@ -206,13 +184,25 @@ class ArrayElement(_OneId):
         return (array_slot(self.base, int.from_bytes(_row(row, 32), "big")),)
 
 
+@dataclass(frozen=True, slots=True)
+class AccountArray(_OneWord):
+    """Read a contract's own `bytes32[]` list of accounts at slot `base`: row b"" its length, else an element."""
+
+    base: int
+    name: ClassVar[str] = "account_array@1"
+
+    def slots(self, row: bytes) -> tuple[int, ...]:
+        """Return the slot of the length or of one element."""
+        return (ArrayElement(self.base) if row else ArrayLength(self.base)).slots(row)
+
+
 # LockBox storage: 0 locked[venue][asset][account], 1 accounts[venue][].
 _LOCKBOX_LOCKED: Final = 0
 _LOCKBOX_ACCOUNTS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class LockBoxLocks(_OneAmount):
+class LockBoxLocks(_OneWord):
     """Read `LockBox.locked(venueId, asset, accountId)`; row = account id, words (amount)."""
 
     venue_id: bytes
@@ -226,34 +216,25 @@ class LockBoxLocks(_OneAmount):
 
 
 @dataclass(frozen=True, slots=True)
-class LockBoxAccountCount(_OneAmount):
-    """Read `LockBox.accountCount(venueId)`; row b"", words (count)."""
+class LockBoxAccounts(_OneWord):
+    """Read the accounts that a venue's locks ever named, in order of their first lock.
 
-    venue_id: bytes
-    name: ClassVar[str] = "lockbox_account_count@1"
-
-    def slots(self, row: bytes) -> tuple[int, ...]:
-        """Return the slot of the length of the venue's account list."""
-        return ArrayLength(mapping_slot(_LOCKBOX_ACCOUNTS, self.venue_id)).slots(row)
-
-
-@dataclass(frozen=True, slots=True)
-class LockBoxAccounts(_OneId):
-    """Read `LockBox.accountAt(venueId, index)`; row = 32-byte index, words (account id, all 256 bits)."""
+    Row b"": `accountCount(venueId)`, words (count). Row = 32-byte index: `accountAt(venueId, index)`, words (id).
+    """
 
     venue_id: bytes
     name: ClassVar[str] = "lockbox_accounts@1"
 
     def slots(self, row: bytes) -> tuple[int, ...]:
-        """Return the slot of the list element."""
-        return ArrayElement(mapping_slot(_LOCKBOX_ACCOUNTS, self.venue_id)).slots(row)
+        """Return the slot of the count or of one element."""
+        return AccountArray(mapping_slot(_LOCKBOX_ACCOUNTS, self.venue_id)).slots(row)
 
 
 @dataclass(frozen=True, slots=True)
 class PerpVenuePosition:
     """Read `PerpVenue.positionOf(marketId, accountId)`; row = account id.
 
-    Words, all signed and E18: (size, entry value, accrued).
+    Words, all signed and E18: (size, entry value, accrued). Products of 128-bit factors stay within 256 bits.
 
         entry value = floor(size * entry price / 1e18)
         accrued     = realised - ceil(size * (funding index - entry funding index) / 1e18)      against the account
@@ -289,7 +270,7 @@ class PerpVenuePosition:
         funding = _signed(market >> self.funding_shift, 128)
         entry_value = (size * entry_price) // _E18
         payment = -((-size * (funding - entry_funding)) // _E18)  # ceil: the payer pays more, the receiver gets less
-        return _signed_words(size, entry_value, realised - payment)
+        return size, entry_value, realised - payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +291,7 @@ class DevFeedRound:
     def decode(self, values: tuple[int, ...]) -> tuple[int, ...] | None:
         """Return answer and time."""
         (word,) = _values(values, 1)
-        return _signed_words(_signed(word, 192), word >> 192)
+        return _signed(word, 192), word >> 192
 
 
 # --- layouts by name -------------------------------------------------------------------------------------------
@@ -362,8 +343,8 @@ LAYOUTS: Final[Mapping[str, LayoutKind]] = MappingProxyType(
         "usdc_packed": LayoutKind(UsdcPacked, {"base": _integer}),
         "array_length": LayoutKind(ArrayLength, {"base": _integer}),
         "array_element": LayoutKind(ArrayElement, {"base": _integer}),
+        "account_array": LayoutKind(AccountArray, {"base": _integer}),
         "lockbox": LayoutKind(LockBoxLocks, {"venue_id": _hex(32), "asset": _hex(20)}),
-        "lockbox_account_count": LayoutKind(LockBoxAccountCount, {"venue_id": _hex(32)}),
         "lockbox_accounts": LayoutKind(LockBoxAccounts, {"venue_id": _hex(32)}),
         "perp_position": LayoutKind(
             PerpVenuePosition,
