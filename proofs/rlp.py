@@ -8,15 +8,15 @@ Source: Ethereum yellow paper, appendix B.
 """
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias, Union
+from typing import Final, TypeAlias
 
 from proofs.errors import ConstructionRefused, InvalidRlp, LimitExceeded, Rule
 from proofs.limits import RLP_BYTES_MAX, RLP_DEPTH_MAX
 
-__all__ = ["Item", "decode", "decode_bytes", "decode_list", "decode_uint", "encode", "encode_uint"]
+__all__ = ["Item", "decode", "decode_bytes", "decode_list", "decode_uint", "encode", "encode_parts", "encode_uint"]
 
-Item: TypeAlias = Union[bytes, tuple["Item", ...]]
-_Encodable: TypeAlias = Union[bytes, Sequence["_Encodable"]]
+Item: TypeAlias = bytes | tuple["Item", ...]
+_Encodable: TypeAlias = bytes | Sequence["_Encodable"]
 
 _STRING: Final = 0x80
 _STRING_LONG: Final = 0xB8
@@ -72,7 +72,12 @@ def encode(item: _Encodable) -> bytes:
         if len(item) == 1 and item[0] < _STRING:
             return item
         return _prefix(len(item), _STRING) + item
-    payload = b"".join([encode(part) for part in item])
+    return encode_parts([encode(part) for part in item])
+
+
+def encode_parts(parts: Sequence[bytes]) -> bytes:
+    """Wrap items that are already encoded into a list."""
+    payload = b"".join(parts)
     return _prefix(len(payload), _LIST) + payload
 
 
@@ -117,7 +122,7 @@ def _list(data: bytes, start: int, limit: int, depth: int) -> tuple[tuple[Item, 
     while position < end:
         lead = data[position]
         size = lead - _STRING
-        if 1 < size <= _SHORT_MAX and position + size < end:  # short strings are most of what tries hold
+        if 0 <= size <= _SHORT_MAX and size != 1 and position + size < end:  # most of what tries hold: no call
             items.append(data[position + 1 : position + 1 + size])
             position += 1 + size
         else:

@@ -1,0 +1,331 @@
+"""Verify Merkle-Patricia proofs of 32-byte keys: inclusion and exclusion, one accepted proof per verdict.
+
+What is decided: under this root, this key has this value, or none. What is never done: a missing node is no
+absence, a key or root is never taken from a proof, a node is never believed before its hash was compared.
+
+    accepted absence     the path ends in an empty branch slot, or in a leaf or extension that leads elsewhere,
+                         or the root is that of the empty trie (proof [] or ["0x80"])
+    accepted spelling    each element is the node that its parent commits to, in order, none left over; a node below
+                         32 bytes lives inside its parent and may also be repeated after it, byte for byte
+    refused              everything else, by a named rule of `Rule`; structures that no 32-byte-key trie has (branch
+                         values, one-child branches, extensions without path or without a branch below, paths of
+                         another length) are refused although their hashes fit
+
+Nodes are shared: one `NodeSet` serves all proofs of a block, each unique node is hashed and decoded once, and
+what it holds is the evidence. It holds hash pre-images only, so no proof can spoil it for another.
+
+Source: Ethereum yellow paper, appendix D; EIP-1186.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Self, TypeAlias
+
+from proofs.errors import InvalidProof, InvalidRlp, LimitExceeded, Rule
+from proofs.keccak import keccak256
+from proofs.limits import NODE_BYTES_MAX, NODE_SET_NODES_MAX, PROOF_NODES_MAX, TRIE_KEY_NIBBLES
+from proofs.rlp import Item, decode_list, encode
+from proofs.trie_builder import EMPTY_ROOT, EMPTY_TRIE, BuiltTrie, build_trie
+
+__all__ = ["EMPTY_ROOT", "EMPTY_TRIE", "BuiltTrie", "NodeSet", "build_trie", "verify_proof"]
+
+_HASH_BYTES: Final = 32
+_INLINE_BYTES_MAX: Final = 31
+
+
+def verify_proof(root: bytes, key_hash: bytes, proof: Sequence[bytes], nodes: "NodeSet | None" = None) -> bytes | None:
+    """Return the value of a hashed key under `root`, or None if its absence is proven.
+
+    Raises `InvalidProof` for everything that proves neither, `LimitExceeded` for hostile sizes.
+    """
+    return (NodeSet() if nodes is None else nodes).verify(root, key_hash, proof)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """End a walk: the value, or None for proven absence."""
+
+    value: bytes | None
+
+
+_ABSENT: Final = _Verdict(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    raw: bytes
+    path: str
+    verdict: _Verdict
+
+    def follow(self, path: str, depth: int) -> tuple["_Step", int]:
+        if depth + len(self.path) != TRIE_KEY_NIBBLES:
+            raise InvalidProof(Rule.PATH_LENGTH, detail=f"leaf with {len(self.path)} nibbles at depth {depth}")
+        return (self.verdict if path.endswith(self.path) else _ABSENT), depth
+
+
+@dataclass(frozen=True, slots=True)
+class _Extension:
+    raw: bytes
+    path: str
+    child: "bytes | _Branch"
+
+    def follow(self, path: str, depth: int) -> tuple["_Step", int]:
+        below = depth + len(self.path)
+        if below >= TRIE_KEY_NIBBLES:
+            raise InvalidProof(Rule.PATH_LENGTH, detail=f"extension with {len(self.path)} nibbles at depth {depth}")
+        return (self.child, below) if path.startswith(self.path, depth) else (_ABSENT, depth)
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    raw: bytes
+    children: tuple["_Child", ...]
+
+    def follow(self, path: str, depth: int) -> tuple["_Step", int]:
+        if depth == TRIE_KEY_NIBBLES:
+            raise InvalidProof(Rule.PATH_LENGTH, detail="branch below a whole key")
+        child = self.children[_NIBBLE[path[depth]]]
+        return (_ABSENT if child is None else child), depth + 1
+
+
+_Node: TypeAlias = _Leaf | _Extension | _Branch
+_Child: TypeAlias = bytes | _Node | None
+_Step: TypeAlias = bytes | _Node | _Verdict
+# Node bytes and the decoded node. None stands for the commonest node, a branch of 16 hashed children: its children
+# are read from their fixed places.
+_Entry: TypeAlias = tuple[bytes, _Node | None]
+
+_NIBBLE: Final = {digit: index for index, digit in enumerate("0123456789abcdef")}
+_FULL_CHILD: Final = {digit: slice(4 + 33 * index, 36 + 33 * index) for digit, index in _NIBBLE.items()}
+_FULL_BYTES: Final = 3 + 16 * 33 + 1
+_FULL_HEADER: Final = b"\xf9\x02\x11"
+_FULL_MARKS: Final = b"\xa0" * 16
+# A branch whose children are hashes or empty, after its list header.
+_HASHED_CHILDREN: Final = re.compile(rb"(?:\x80|\xa0(.{32}))" * 16 + rb"\x80", re.DOTALL)
+
+
+class NodeSet:
+    """Hold unique trie nodes by hash; every node in it was hashed here and decoded strictly."""
+
+    __slots__ = ("_known", "_nodes_max")
+
+    def __init__(self, nodes_max: int = NODE_SET_NODES_MAX) -> None:
+        self._known: dict[bytes, _Entry] = {}
+        self._nodes_max = nodes_max
+
+    @classmethod
+    def from_nodes(cls, raw_nodes: Iterable[bytes], nodes_max: int = NODE_SET_NODES_MAX) -> Self:
+        """Build a set from node bytes in any order; a node that is malformed or comes twice is refused."""
+        nodes = cls(nodes_max)
+        for index, raw in enumerate(raw_nodes):
+            _require_node_bytes(raw)
+            node_hash = keccak256(raw)
+            if node_hash in nodes._known:
+                raise InvalidProof(Rule.NODE_EXTRA, index, "node comes twice")
+            nodes._keep(node_hash, raw, index)
+        return nodes
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def raw_nodes(self) -> tuple[bytes, ...]:
+        """Return the bytes of all nodes in the order of their first use."""
+        return tuple(raw for raw, _ in self._known.values())
+
+    def verify(self, root: bytes, key_hash: bytes, proof: Sequence[bytes]) -> bytes | None:
+        """Return the value of a hashed key under `root`, or None if its absence is proven; see `verify_proof`."""
+        path = _path_of(root, key_hash)
+        _require_proof_size(proof)
+        if root == EMPTY_ROOT:
+            _require_empty(proof)
+            return None
+        known = self._known
+        wanted, depth = root, 0
+        above: _Node | None = None
+        for index, raw in enumerate(proof):
+            entry = known.get(wanted)
+            if entry is None or entry[0] != raw:
+                entry = self._admit(wanted, raw, index)
+            node = entry[1]
+            if node is None:
+                if depth == TRIE_KEY_NIBBLES:
+                    raise InvalidProof(Rule.PATH_LENGTH, index, "branch below a whole key")
+                wanted = raw[_FULL_CHILD[path[depth]]]
+                depth += 1
+            else:
+                _require_order(above, node, index)
+                step, depth = node.follow(path, depth)
+                if not isinstance(step, bytes):
+                    return _finish(step, path, depth, proof[index + 1 :], index + 1)
+                wanted = step
+            above = node
+        raise InvalidProof(Rule.NODE_MISSING, len(proof), f"path goes on at depth {depth}")
+
+    def proof(self, root: bytes, key_hash: bytes) -> tuple[bytes, ...]:
+        """Collect from the set the nodes that decide a key, without inline nodes; verify them like any proof."""
+        path = _path_of(root, key_hash)
+        proof: list[bytes] = []
+        step: _Step = _ABSENT if root == EMPTY_ROOT else root
+        depth = 0
+        while isinstance(step, bytes):
+            entry = self._known.get(step)
+            if entry is None:
+                raise InvalidProof(Rule.NODE_MISSING, len(proof), f"path goes on at depth {depth}")
+            proof.append(entry[0])
+            step, depth = (entry[1] or _decode_node(entry[0])).follow(path, depth)
+        return tuple(proof)
+
+    def _admit(self, wanted: bytes, raw: bytes, index: int) -> _Entry:
+        """Hash and decode a node and keep it, if it is the wanted one."""
+        _require_node_bytes(raw)
+        if keccak256(raw) != wanted:
+            raise InvalidProof(Rule.NODE_HASH, index, f"expected 0x{wanted.hex()}")
+        return self._keep(wanted, raw, index)
+
+    def _keep(self, node_hash: bytes, raw: bytes, index: int) -> _Entry:
+        if len(raw) < _HASH_BYTES:
+            raise InvalidProof(Rule.NODE_SHORT, index, f"{len(raw)} bytes")
+        if len(self._known) >= self._nodes_max:
+            raise LimitExceeded("NODE_SET_NODES_MAX", self._nodes_max, len(self._known) + 1)
+        try:
+            entry = raw, None if _is_full_branch(raw) else _decode_node(raw)
+        except (InvalidRlp, InvalidProof) as fault:
+            raise InvalidProof(fault.rule, index, fault.detail) from fault
+        self._known[node_hash] = entry
+        return entry
+
+
+def _path_of(root: bytes, key_hash: bytes) -> str:
+    if len(key_hash) != _HASH_BYTES or len(root) != _HASH_BYTES:
+        raise InvalidProof(Rule.KEY_LENGTH, detail=f"root of {len(root)} and key of {len(key_hash)} bytes")
+    return key_hash.hex()
+
+
+def _require_proof_size(proof: Sequence[bytes]) -> None:
+    if len(proof) > PROOF_NODES_MAX:
+        raise LimitExceeded("PROOF_NODES_MAX", PROOF_NODES_MAX, len(proof))
+
+
+def _require_empty(proof: Sequence[bytes]) -> None:
+    if len(proof) > 1 or (proof and proof[0] != EMPTY_TRIE):
+        raise InvalidProof(Rule.EMPTY_ROOT, detail=f"{len(proof)} elements under the root of the empty trie")
+
+
+def _finish(step: "_Node | _Verdict", path: str, depth: int, rest: Sequence[bytes], index: int) -> bytes | None:
+    """Go on through inline nodes to the verdict; nothing may be left over."""
+    used = 0
+    inline = False
+    while not isinstance(step, _Verdict):
+        inline = True
+        if used < len(rest) and rest[used] == step.raw:
+            used += 1
+        below, depth = step.follow(path, depth)
+        assert not isinstance(below, bytes), "below 32 bytes there is no room for a hash"
+        step = below
+    if used != len(rest):
+        rule = Rule.EMBEDDED_COPY if inline and used == 0 and len(rest) == 1 else Rule.NODE_EXTRA
+        raise InvalidProof(rule, index + used, f"{len(rest) - used} elements after the node that decides")
+    return step.value
+
+
+def _require_node_bytes(raw: bytes) -> None:
+    if len(raw) > NODE_BYTES_MAX:
+        raise LimitExceeded("NODE_BYTES_MAX", NODE_BYTES_MAX, len(raw))
+
+
+def _require_order(above: _Node | None, node: _Node, index: int) -> None:
+    if type(above) is _Extension and type(node) is not _Branch:
+        raise InvalidProof(Rule.EXTENSION_CHILD, index)
+
+
+# --- decoding --------------------------------------------------------------------------------------------------
+
+
+def _is_full_branch(raw: bytes) -> bool:
+    return (
+        len(raw) == _FULL_BYTES and raw[:3] == _FULL_HEADER and raw[3:-1:33] == _FULL_MARKS and raw[-1:] == EMPTY_TRIE
+    )
+
+
+def _decode_node(raw: bytes) -> _Node:
+    children = _hashed_children(raw)
+    if children is not None:
+        return _Branch(raw, children)
+    return _node_of(raw, decode_list(raw))
+
+
+def _hashed_children(raw: bytes) -> tuple[bytes | None, ...] | None:
+    """Read a branch without inline children in one step; None sends everything else through the decoder.
+
+    Two hashed children are 81 bytes, so a canonical header is f8 and a byte above 55, or f9 and two above 255.
+    """
+    size = len(raw)
+    if raw[0] == 0xF8 and raw[1] == size - 2:
+        match = _HASHED_CHILDREN.fullmatch(raw, 2)
+    elif raw[0] == 0xF9 and size > 258 and raw[1] << 8 | raw[2] == size - 3:
+        match = _HASHED_CHILDREN.fullmatch(raw, 3)
+    else:
+        return None
+    children = match.groups() if match else ()
+    return children if children.count(None) <= 14 and children else None
+
+
+def _node_of(raw: bytes, items: tuple[Item, ...]) -> _Node:
+    if len(items) == 17:
+        return _branch_of(raw, items)
+    if len(items) != 2:
+        raise InvalidProof(Rule.NODE_SHAPE, detail=f"{len(items)} items")
+    path, is_leaf = _path_of_prefix(items[0])
+    return _leaf_of(raw, path, items[1]) if is_leaf else _extension_of(raw, path, items[1])
+
+
+def _branch_of(raw: bytes, items: tuple[Item, ...]) -> _Branch:
+    if items[16] != b"":
+        raise InvalidProof(Rule.BRANCH_VALUE)
+    children = tuple(None if item == b"" else _child_of(item) for item in items[:16])
+    if children.count(None) > 14:
+        raise InvalidProof(Rule.BRANCH_CHILDREN, detail=f"{16 - children.count(None)} children")
+    return _Branch(raw, children)
+
+
+def _leaf_of(raw: bytes, path: str, value: Item) -> _Leaf:
+    if not isinstance(value, bytes):
+        raise InvalidProof(Rule.VALUE_KIND, detail="a list as the value of a leaf")
+    if not value:
+        raise InvalidProof(Rule.VALUE_EMPTY)
+    return _Leaf(raw, path, _Verdict(value))
+
+
+def _extension_of(raw: bytes, path: str, item: Item) -> _Extension:
+    if not path:
+        raise InvalidProof(Rule.EXTENSION_EMPTY)
+    child = _child_of(item)
+    if not isinstance(child, bytes | _Branch):
+        raise InvalidProof(Rule.EXTENSION_CHILD)
+    return _Extension(raw, path, child)
+
+
+def _child_of(item: Item) -> bytes | _Node:
+    """Read a reference: 32 bytes are a hash and never a node, a list is a node and must be shorter than a hash."""
+    if isinstance(item, bytes):
+        if len(item) != _HASH_BYTES:
+            raise InvalidProof(Rule.NODE_REFERENCE, detail=f"{len(item)} bytes")
+        return item
+    raw = encode(item)
+    if len(raw) > _INLINE_BYTES_MAX:
+        raise InvalidProof(Rule.NODE_INLINE, detail=f"{len(raw)} bytes")
+    return _node_of(raw, item)
+
+
+def _path_of_prefix(item: Item) -> tuple[str, bool]:
+    """Undo the hex-prefix form: flag nibble 0 or 1 extension, 2 or 3 leaf; the odd ones carry the first nibble."""
+    digits = item.hex() if isinstance(item, bytes) else ""
+    flag = digits[:1]
+    if flag in ("1", "3"):
+        return digits[1:], flag == "3"
+    if flag not in ("0", "2"):
+        raise InvalidProof(Rule.PATH_FLAG, detail=f"0x{digits[:2]}")
+    if digits[1] != "0":
+        raise InvalidProof(Rule.PATH_PADDING, detail=f"0x{digits[:2]}")
+    return digits[2:], flag == "2"
