@@ -77,7 +77,8 @@ class Rule(StrEnum):
     # Merkle trees of attestations
     MERKLE_ROOT = "merkle_root"
     MERKLE_ROOT_ZERO = "merkle_root_zero"
-    MERKLE_DEPTH = "merkle_depth"
+    MERKLE_DEPTH = "merkle_depth"  # more words than the tree is deep
+    MERKLE_SHALLOW = "merkle_shallow"  # fewer
     MERKLE_COUNT = "merkle_count"
     MERKLE_WORD = "merkle_word"
 

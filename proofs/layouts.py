@@ -275,23 +275,25 @@ class PerpVenuePosition:
 
 @dataclass(frozen=True, slots=True)
 class DevFeedRound:
-    """Read the packed round of the development price feed at slot `base`; row b"", words (answer, updated at).
+    """Read `latestRoundData()` of the development price feed; row b"".
 
-    Low 192 bits: signed answer; high 64 bits: Unix seconds.
+    Words: (round id, answer, started at, updated at, answered in round); the answer is signed, times are Unix seconds.
+    Storage: slot `base` holds the answer in its low 192 bits and updatedAt above, the next slot the round id (80 bits).
     """
 
     base: int = 0
     name: ClassVar[str] = "dev_feed@1"
 
     def slots(self, row: bytes) -> tuple[int, ...]:
-        """Return the one slot."""
+        """Return both slots of the round."""
         _row(row, 0)
-        return (self.base,)
+        return self.base, (self.base + 1) % SLOT_COUNT
 
     def decode(self, values: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Return answer and time."""
-        (word,) = _values(values, 1)
-        return _signed(word, 192), word >> 192
+        """Return the round as the getter does: it started when it was updated and answers itself."""
+        packed, second = _values(values, 2)
+        round_id, updated_at = second & (2**80 - 1), packed >> 192
+        return round_id, _signed(packed, 192), updated_at, updated_at, round_id
 
 
 # --- layouts by name -------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ Form (OpenZeppelin `MerkleProof` on chain, JavaScript `SimpleMerkleTree` with `s
     node j          keccak(min(a, b) ++ max(a, b)) of its children a = 2j + 1 and b = 2j + 2
 
 A leaf is an EIP-712 `hashStruct`, whose pre-image is longer than 64 bytes, so no inner node can pass as a leaf;
-a proof is never longer than the tree of the committed leaf count is deep; the zero word is no leaf and no root.
+a proof is as long as the tree of the committed leaf count is deep; the zero word is no leaf and no root.
 This module hashes words. It neither orders leaves nor knows what they mean.
 """
 
@@ -18,7 +18,7 @@ from proofs.errors import ConstructionRefused, InvalidProof, LimitExceeded, Rule
 from proofs.keccak import keccak256
 from proofs.limits import MERKLE_LEAVES_MAX, MERKLE_PROOF_WORDS_MAX
 
-__all__ = ["MerkleTree", "hash_pair", "merkle_depth_max", "merkle_root", "verify_merkle_proof"]
+__all__ = ["MerkleTree", "hash_pair", "merkle_depths", "merkle_root", "verify_merkle_proof"]
 
 _WORD: Final = 32
 _ZERO: Final = bytes(_WORD)
@@ -37,31 +37,40 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
     return MerkleTree.from_leaves(leaves).root
 
 
-def merkle_depth_max(leaf_count: int) -> int:
-    """Return the longest proof of a tree of so many leaves: the base-2 logarithm, rounded up."""
-    return (leaf_count - 1).bit_length() if leaf_count > 0 else 0
+def merkle_depths(leaf_count: int) -> tuple[int, int]:
+    """Return the shortest and the longest proof of a tree of so many leaves: floor and ceil of their logarithm."""
+    return max(leaf_count.bit_length() - 1, 0), max(leaf_count - 1, 0).bit_length()
 
 
 def verify_merkle_proof(root: bytes, leaf: bytes, proof: Sequence[bytes], leaf_count: int) -> None:
     """Check that `leaf` is in the tree of `leaf_count` leaves under `root`; return nothing or raise.
 
-    Raises `InvalidProof` by rule: zero root, no leaves, proof deeper than the leaf count allows, a word that is
-    not 32 bytes, another root.
+    Raises `InvalidProof` by rule, in the order of the verifier contract: a word that is not 32 bytes, zero root, no
+    leaves, a proof deeper or shallower than any leaf of such a tree, another root.
     """
-    if leaf_count <= 0 or leaf_count.bit_length() > MERKLE_PROOF_WORDS_MAX:
-        raise InvalidProof(Rule.MERKLE_COUNT, detail=f"leaf count {leaf_count}")
-    if len(proof) > merkle_depth_max(leaf_count):
-        raise InvalidProof(Rule.MERKLE_DEPTH, detail=f"{len(proof)} words for {leaf_count} leaves")
+    if len(proof) > MERKLE_PROOF_WORDS_MAX:
+        raise InvalidProof(Rule.MERKLE_DEPTH, detail=f"{len(proof)} words")
     for index, word in enumerate((root, leaf, *proof)):
         if len(word) != _WORD:
             raise InvalidProof(Rule.MERKLE_WORD, index, f"{len(word)} bytes")
     if root == _ZERO:
         raise InvalidProof(Rule.MERKLE_ROOT_ZERO)
+    _require_depth(len(proof), leaf_count)
     node = leaf
     for sibling in proof:
         node = hash_pair(node, sibling)
     if node != root:
         raise InvalidProof(Rule.MERKLE_ROOT, detail=f"computed 0x{node.hex()}, expected 0x{root.hex()}")
+
+
+def _require_depth(depth: int, leaf_count: int) -> None:
+    if leaf_count <= 0 or leaf_count.bit_length() > MERKLE_PROOF_WORDS_MAX:
+        raise InvalidProof(Rule.MERKLE_COUNT, detail=f"leaf count {leaf_count}")
+    shortest, longest = merkle_depths(leaf_count)
+    if depth > longest:
+        raise InvalidProof(Rule.MERKLE_DEPTH, detail=f"{depth} words for {leaf_count} leaves")
+    if depth < shortest:
+        raise InvalidProof(Rule.MERKLE_SHALLOW, detail=f"{depth} words for {leaf_count} leaves")
 
 
 class MerkleTree:
