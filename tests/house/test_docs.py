@@ -1,0 +1,92 @@
+"""Documents change with the code: commands, links, threats and invariants they name exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = tuple([ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
+COMMAND = re.compile(r"(?:^|`)relayer ((?:[a-z]+)(?: [a-z]+)?)((?: [^`\n#]*)?)", re.MULTILINE)
+GROUPS = frozenset({"audit", "flags", "policy", "config", "devnet"})
+
+
+def numbers_in_test_names(prefix: str, folder: str) -> set[int]:
+    found: set[int] = set()
+    for path in (ROOT / "tests" / folder).rglob("test_*.py"):
+        for name in re.findall(rf"def (test_{prefix}_[0-9_]+)", path.read_text()):
+            found |= {int(number) for number in re.findall(r"_(\d+)", name)}
+    return found
+
+
+def help_of(words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "relayer", *words, "--help"], capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def test_readme__any__is_short() -> None:
+    assert (ROOT / "README.md").read_text().count("\n") < 200
+
+
+def test_commands__named_in_documents__exist_with_their_options() -> None:
+    wrong = []
+    seen: dict[tuple[str, ...], subprocess.CompletedProcess[str]] = {}
+
+    for document in DOCUMENTS:
+        for verb, rest in COMMAND.findall(document.read_text()):
+            words = verb.split()
+            path = tuple(words if words[0] in GROUPS else words[:1])
+            done = seen.setdefault(path, help_of(list(path)))
+            options = re.findall(r"--[a-z-]+", rest)
+            if done.returncode != 0 or any(option not in done.stdout for option in options):
+                wrong.append(f"{document.name}: relayer {verb}{rest}")
+
+    assert seen
+    assert not wrong, wrong
+
+
+def test_make_targets__named_in_the_readme__exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+
+    targets = set(re.findall(r"^make ([a-z]+)|`make ([a-z]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+
+    named = {first or second for first, second in targets}
+    assert {"demo", "test"} <= named
+    assert not [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links__in_a_document__lead_to_files(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+
+    assert not [link for link in links if not (document.parent / link).exists()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_paths__in_backticks__exist(document: Path) -> None:
+    named = re.findall(r"`((?:proofs|chains|relayer|tests|docker)/[A-Za-z0-9_./-]+)`", document.read_text())
+
+    missing = [path for path in named if not (ROOT / path).exists() and not (ROOT / f"{path}.py").exists()]
+
+    assert not missing, missing
+
+
+def test_threats__marked_tested__are_those_with_a_test() -> None:
+    rows = re.findall(r"^\| TH-(\d+) \| [^|]+ \| (.+) \|$", (ROOT / "docs" / "THREATS.md").read_text(), re.MULTILINE)
+
+    tested = {int(number) for number, where in rows if not where.startswith("not yet: ")}
+
+    assert [int(number) for number, _ in rows] == list(range(1, 155))
+    assert tested == numbers_in_test_names("th", ".")
+
+
+def test_invariants__marked_with_a_law__are_those_with_a_law_test() -> None:
+    rows = re.findall(r"^\| INV-(\d+) \| [^|]+ \| (.+) \|$", (ROOT / "docs" / "INVARIANTS.md").read_text(), re.MULTILINE)
+
+    tested = {int(number) for number, where in rows if not where.startswith("not yet: ")}
+
+    assert [int(number) for number, _ in rows] == list(range(1, 33))
+    assert tested == numbers_in_test_names("inv", "laws")
