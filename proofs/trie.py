@@ -20,6 +20,7 @@ Source: Ethereum yellow paper, appendix D; EIP-1186.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Self, TypeAlias
 
 from proofs.errors import InvalidProof, InvalidRlp, LimitExceeded, Rule
@@ -96,8 +97,8 @@ _Step: TypeAlias = bytes | _Node | _Verdict
 # are read from their fixed places.
 _Entry: TypeAlias = tuple[bytes, _Node | None]
 
-_NIBBLE: Final = {digit: index for index, digit in enumerate("0123456789abcdef")}
-_FULL_CHILD: Final = {digit: slice(4 + 33 * index, 36 + 33 * index) for digit, index in _NIBBLE.items()}
+_NIBBLE: Final = MappingProxyType({digit: index for index, digit in enumerate("0123456789abcdef")})
+_FULL_CHILD: Final = MappingProxyType({digit: slice(4 + 33 * i, 36 + 33 * i) for digit, i in _NIBBLE.items()})
 _FULL_BYTES: Final = 3 + 16 * 33 + 1
 _FULL_HEADER: Final = b"\xf9\x02\x11"
 _FULL_MARKS: Final = b"\xa0" * 16
