@@ -1,0 +1,1 @@
+"""The API: reads memory and the store, never a chain."""

@@ -1,0 +1,141 @@
+"""Server: aiohttp around the route table. The only module of the API that knows HTTP.
+
+Bounded: URL, headers, query, no bodies, connections, time for a request's head. Every fault becomes a problem document;
+the marked fence is the only broad `except` of the API, it records a bug and answers 500 without saying why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+
+from relayer.api.answers import Answer, answer_of_bytes
+from relayer.api.handlers import Handlers, Question, Reply
+from relayer.api.openapi import openapi_document
+from relayer.api.parameters import QUERY_CHARS_MAX, checked_query
+from relayer.api.problems import PROBLEM_TYPE, Code, Problem
+from relayer.api.routes import ROUTES, Route
+
+URL_BYTES_MAX: Final = 2048
+"""The longest legal request line is below 300 bytes; room for a proxy's additions."""
+HEADER_BYTES_MAX: Final = 8190
+SHUTDOWN_S: Final = 2.0
+BACKLOG_MAX: Final = 128
+IF_NONE_MATCH_CHARS_MAX: Final = 1024
+
+Handling = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class RequestObserver(Protocol):
+    """Take notice of what the API answers."""
+
+    def request_answered(self, route: str, status: int) -> None:
+        """One request was answered; `route` is the table's name, never the caller's path."""
+        ...
+
+    def bug_seen(self, where: str, error: BaseException) -> None:
+        """Something broke that our own rules exclude."""
+        ...
+
+
+def make_app(handlers: Handlers, observer: RequestObserver, version: str) -> web.Application:
+    """Build the application: all routes, one fence."""
+    app = web.Application(middlewares=[_fence(observer)], client_max_size=0)
+    for route in ROUTES:
+        app.router.add_get(route.path, _handling(route, handlers), name=route.name)
+    document = answer_of_bytes(orjson.dumps(openapi_document(version)))
+    app.router.add_get("/openapi.json", _constant(document), name="openapi")
+    return app
+
+
+async def serve(app: web.Application, host: str, port: int) -> web.AppRunner:
+    """Start listening; the caller calls `cleanup()` on what is returned."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=SHUTDOWN_S,
+        max_line_size=URL_BYTES_MAX,
+        max_field_size=HEADER_BYTES_MAX,
+        max_headers=64,
+    )
+    await runner.setup()
+    await web.TCPSite(runner, host, port, backlog=BACKLOG_MAX).start()
+    return runner
+
+
+def _handling(route: Route, handlers: Handlers) -> Handling:
+    known = frozenset(str(name) for name in route.query)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if len(request.query_string) > QUERY_CHARS_MAX:
+            raise Problem(Code.URL_TOO_LONG, f"at most {QUERY_CHARS_MAX} characters of query")
+        query = checked_query(dict(request.query), len(request.query), known)
+        reply = await route.answer(handlers, Question(dict(request.match_info), query))
+        return _response(request, reply)
+
+    return handle
+
+
+def _constant(answer: Answer) -> Handling:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return _response(request, Reply(answer, 3600))
+
+    return handle
+
+
+def _response(request: web.Request, reply: Reply) -> web.Response:
+    headers = {
+        hdrs.ETAG: reply.answer.etag,
+        hdrs.CACHE_CONTROL: f"public, max-age={reply.max_age_s}" if reply.max_age_s else "no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'",
+    }
+    asked = request.headers.get(hdrs.IF_NONE_MATCH, "")[:IF_NONE_MATCH_CHARS_MAX]
+    if reply.status == 200 and reply.answer.etag in [tag.strip().removeprefix("W/") for tag in asked.split(",")]:
+        return web.Response(status=304, headers=headers)
+    headers[hdrs.CONTENT_TYPE] = reply.answer.content_type
+    return web.Response(body=reply.answer.body, status=reply.status, headers=headers)
+
+
+def _problem_response(request: web.Request, problem: Problem) -> web.Response:
+    headers = {hdrs.CONTENT_TYPE: PROBLEM_TYPE, hdrs.CACHE_CONTROL: "no-store", "X-Content-Type-Options": "nosniff"}
+    if problem.retry_after_s:
+        headers[hdrs.RETRY_AFTER] = str(problem.retry_after_s)
+    return web.Response(body=problem.body(request.path), status=problem.status, headers=headers)
+
+
+def _fence(observer: RequestObserver) -> Middleware:
+    @web.middleware
+    async def fence(request: web.Request, handler: Handling) -> web.StreamResponse:
+        response = await _answered(request, handler, observer)
+        observer.request_answered(request.match_info.route.name or "none", response.status)
+        return response
+
+    return fence
+
+
+async def _answered(request: web.Request, handle: Handling, observer: RequestObserver) -> web.StreamResponse:
+    try:
+        if request.body_exists:
+            raise Problem(Code.BODY_REFUSED, "all routes are read with GET and an empty body")
+        return await handle(request)
+    except Problem as problem:
+        return _problem_response(request, problem)
+    except web.HTTPException as refusal:
+        return _problem_response(request, _problem_of(refusal))
+    except Exception as error:  # noqa: BLE001  # fence: a request
+        observer.bug_seen(f"request {request.match_info.route.name}", error)
+        return _problem_response(request, Problem(Code.INTERNAL))
+
+
+def _problem_of(refusal: web.HTTPException) -> Problem:
+    if isinstance(refusal, web.HTTPNotFound):
+        return Problem(Code.NO_ROUTE, "see /openapi.json")
+    if isinstance(refusal, web.HTTPMethodNotAllowed):
+        return Problem(Code.METHOD, "all routes are read with GET")
+    return Problem(Code.REQUEST, refusal.reason)
