@@ -1,0 +1,1 @@
+"""What does each network say? Adapters, readers and transports; knows nothing of margin."""

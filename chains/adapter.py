@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from proofs.sheet import AccountList, AccountListSpec, ColumnSpec
 from proofs.snapshot import Anchor, ChainReading, ContractProof, Unavailable
 from proofs.types import Address, BlockRef, ChainId
+
+NEWEST_S: Final = 2**40
+"""Asked of `anchor`, this or anything later (the year 36812) means "the newest block now, whatever its finality"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,8 @@ class ChainAdapter(Protocol):
 
     async def anchor(self, not_after_s: int) -> Anchor | Unavailable:
         """Return the newest block with timestamp <= `not_after_s`, once a later block shows that it is the newest
-        and the finality policy is met; `Unavailable` NOT_YET or NOT_FINAL before that. `not_after_s` far in the
-        future means "the newest block now, whatever its finality" and is used for provisional reads only.
+        and the finality policy is met; `Unavailable` NOT_YET or NOT_FINAL before that. `not_after_s` from `NEWEST_S`
+        on means "the newest block now, whatever its finality" and is used for provisional reads only.
         """
         ...
 

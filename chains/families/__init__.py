@@ -1,0 +1,1 @@
+"""How a family of chains is read: one adapter each."""

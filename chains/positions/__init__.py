@@ -1,0 +1,1 @@
+"""Readers of positions; same form as `chains.collateral`."""

@@ -1,0 +1,1 @@
+"""Readers of prices; same form as `chains.collateral`."""

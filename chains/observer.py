@@ -1,0 +1,53 @@
+"""What happens while chains are read, as a port: one method per event that means something to an operator.
+
+`provider` is the label of the configuration. An observer must return at once and must not raise.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from proofs.types import ChainId
+
+
+class ChainObserver(Protocol):
+    """Take notice."""
+
+    def rpc_answered(self, chain: ChainId, provider: str, method: str, calls: int, seconds: float, result: str) -> None:
+        """One HTTP request ended. `calls` counts its JSON-RPC calls; `result` is `ok` or the name of an error."""
+        ...
+
+    def rate_limited(self, chain: ChainId, provider: str) -> None:
+        """A provider asked us to slow down."""
+        ...
+
+    def dissent(self, chain: ChainId, provider: str, kind: str, detail: str) -> None:
+        """A provider contradicted the quorum, or itself. `kind`: anchor, header, accounts, sheet, proof or chain_id."""
+        ...
+
+    def head_seen(self, chain: ChainId, provider: str, tag: str, number: int, timestamp_s: int) -> None:
+        """A provider named a head. `tag`: latest, safe or finalized."""
+        ...
+
+    def reorg_seen(self, chain: ChainId, provider: str, number: int, depth: int) -> None:
+        """A provider shows another block at a height it had shown before; `depth` counts blocks replaced so far."""
+        ...
+
+
+class NullObserver:
+    """Take no notice."""
+
+    def rpc_answered(self, chain: ChainId, provider: str, method: str, calls: int, seconds: float, result: str) -> None:
+        """Ignore."""
+
+    def rate_limited(self, chain: ChainId, provider: str) -> None:
+        """Ignore."""
+
+    def dissent(self, chain: ChainId, provider: str, kind: str, detail: str) -> None:
+        """Ignore."""
+
+    def head_seen(self, chain: ChainId, provider: str, tag: str, number: int, timestamp_s: int) -> None:
+        """Ignore."""
+
+    def reorg_seen(self, chain: ChainId, provider: str, number: int, depth: int) -> None:
+        """Ignore."""
