@@ -1,0 +1,174 @@
+"""What proofs say of the questions asked: the slots to prove, the proven words, and where a reading differs.
+
+Bound to the request throughout: contracts and slots come from the questions, values from proven leaves. A proof that
+nobody asked for, or that leaves out a slot, is refused as a whole. Nothing here decides whether a chain is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from proofs.account import AccountAnswer, AccountState, verify_answer
+from proofs.errors import LimitExceeded, ProofError
+from proofs.layouts import Layout
+from proofs.limits import PROOF_KEYS_MAX
+from proofs.sheet import AccountList, AccountListSpec, Column, ColumnSpec, ReadMode
+from proofs.snapshot import ChainReading, Reason, Unavailable
+from proofs.trie import NodeSet
+from proofs.types import Address, Assurance, Hash32, to_hex
+
+
+def proof_requests(
+    lists: Sequence[AccountListSpec], listed: Sequence[AccountList], columns: Sequence[ColumnSpec]
+) -> tuple[tuple[Address, tuple[int, ...]], ...]:
+    """Return (contract, slots) for everything with a layout: what to prove, and all that a proof may answer.
+
+    One entry per contract and one mention per slot, both in order of first use.
+    """
+    wanted: dict[Address, dict[int, None]] = {}
+    for spec, listing in zip(lists, listed, strict=True):
+        if spec.layout is not None:
+            for slots in _list_slots(spec.layout, len(listing.accounts)):
+                wanted.setdefault(spec.target, {}).update(dict.fromkeys(slots))
+    for column in columns:
+        if column.layout is not None:
+            slots_of_target = wanted.setdefault(column.target, {})
+            for row in column.rows:
+                slots_of_target.update(dict.fromkeys(column.layout.slots(row)))
+    return tuple((target, tuple(slots)) for target, slots in wanted.items())
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenContract:
+    """Hold what a contract's proofs prove at one block."""
+
+    state: AccountState
+    values: Mapping[int, int]
+
+
+Contracts = Mapping[Address, ProvenContract]
+
+
+class _Unproven(Enum):
+    NO_PROOF = auto()
+
+
+def prove_contracts(reading: ChainReading) -> Contracts | Unavailable:
+    """Verify every proof against our own requests; nodes are shared by all proofs of the block."""
+    wanted = dict(proof_requests(reading.account_lists, reading.sheet.account_lists, reading.columns))
+    for spec in reading.columns:
+        if spec.mode is ReadMode.NATIVE_BALANCE:
+            for row in spec.rows:
+                wanted.setdefault(Address(row), ())
+    nodes = NodeSet()
+    proven: dict[Address, ProvenContract] = {}
+    for proof in reading.proofs:
+        target = Address(proof.answer.address)
+        if target not in wanted or target in proven:
+            detail = f"{to_hex(target)}: {'proven twice' if target in proven else 'not asked'}"
+            return Unavailable(reading.chain, Reason.INVALID_PROOF, detail, (proof.provider,), dishonest=True)
+        try:
+            proven[target] = _verify_contract(
+                reading.anchor.block.state_root, target, wanted[target], proof.answer, nodes
+            )
+        except LimitExceeded as fault:
+            # The node set is ours: when it is full, that is nobody's lie.
+            dishonest = fault.limit != "NODE_SET_NODES_MAX"
+            detail = f"{to_hex(target)}: {fault}"
+            return Unavailable(reading.chain, Reason.LIMIT_EXCEEDED, detail, (proof.provider,), dishonest)
+        except ProofError as fault:
+            detail = f"{to_hex(target)}: {fault}"
+            return Unavailable(reading.chain, Reason.INVALID_PROOF, detail, (proof.provider,), dishonest=True)
+    return proven
+
+
+def _verify_contract(
+    state_root: Hash32, target: Address, slots: tuple[int, ...], answer: AccountAnswer, nodes: NodeSet
+) -> ProvenContract:
+    """Verify an answer of any number of slots, in parts of `PROOF_KEYS_MAX`."""
+    parts = list(_parts(slots, answer))
+    state, values = verify_answer(state_root, target, parts[0][0], parts[0][1], nodes)
+    for part, part_answer in parts[1:]:
+        values.update(verify_answer(state_root, target, part, part_answer, nodes)[1])
+    return ProvenContract(state, values)
+
+
+def _parts(slots: tuple[int, ...], answer: AccountAnswer) -> Iterator[tuple[tuple[int, ...], AccountAnswer]]:
+    if len(slots) <= PROOF_KEYS_MAX:
+        yield slots, answer
+        return
+    place = {slot: at for at, slot in enumerate(slots)}
+    # Entries nobody asked for go last, where the last part refuses them by their number.
+    entries = sorted(answer.storage, key=lambda entry: place.get(entry[0], len(slots)))
+    last = (len(slots) - 1) // PROOF_KEYS_MAX * PROOF_KEYS_MAX
+    for start in range(0, len(slots), PROOF_KEYS_MAX):
+        end = len(entries) if start == last else start + PROOF_KEYS_MAX
+        part = tuple(entries[start:end])
+        yield slots[start : start + PROOF_KEYS_MAX], replace(answer, storage=part)
+
+
+def is_code_changed(spec: ColumnSpec | AccountListSpec, proven: Contracts) -> bool:
+    """Say whether a pinned contract is proven to run other code."""
+    contract = proven.get(spec.target)
+    if contract is None or spec.code_hash is None:
+        return False
+    return contract.state.code_hash != spec.code_hash
+
+
+def _is_provable(spec: ColumnSpec | AccountListSpec, proven: Contracts, devnet: bool) -> bool:
+    return spec.target in proven and spec.layout is not None and (devnet or spec.code_hash is not None)
+
+
+def _list_slots(layout: Layout, count: int) -> Iterator[tuple[int, ...]]:
+    yield layout.slots(b"")
+    for index in range(count):
+        yield layout.slots(index.to_bytes(32, "big"))
+
+
+def list_contradiction(spec: AccountListSpec, listing: AccountList, proven: Contracts, devnet: bool) -> str | None:
+    """Compare length and every element of an account list with storage; say where they differ."""
+    layout = spec.layout
+    if layout is None or not _is_provable(spec, proven, devnet):
+        return None
+    values = proven[spec.target].values
+    read = (len(listing.accounts), *(int.from_bytes(account, "big") for account in listing.accounts))
+    for place, (slots, word) in enumerate(zip(_list_slots(layout, len(listing.accounts)), read, strict=True)):
+        stored = layout.decode(tuple(values[slot] for slot in slots))
+        if stored != (word,):
+            what = "length" if place == 0 else f"element {place - 1}"
+            return f"account list {spec.name}: {what}: read {word:#x}, proven {_shown(stored)}"
+    return None
+
+
+def cell_levels(spec: ColumnSpec, column: Column, proven: Contracts, devnet: bool) -> bytes | str:
+    """Return the level of each row, or where a row contradicts its proof."""
+    levels = bytearray(len(spec.rows))
+    for at, row in enumerate(spec.rows):
+        read = column.row(at)
+        if read is None:
+            continue
+        stored = _stored(spec, row, proven, devnet)
+        if stored is _Unproven.NO_PROOF:
+            levels[at] = Assurance.RPC_QUORUM
+        elif stored == read:
+            levels[at] = Assurance.STATE_PROOF
+        else:
+            return f"column {spec.name}, row {to_hex(row)}: read {_shown(read)}, proven {_shown(stored)}"
+    return bytes(levels)
+
+
+def _stored(spec: ColumnSpec, row: bytes, proven: Contracts, devnet: bool) -> tuple[int, ...] | _Unproven | None:
+    """Return what proofs say of a cell: its words, None where the getter would revert."""
+    if spec.mode is ReadMode.NATIVE_BALANCE:
+        holder = proven.get(Address(row))
+        return _Unproven.NO_PROOF if holder is None else (holder.state.balance,)
+    if spec.layout is None or not _is_provable(spec, proven, devnet):
+        return _Unproven.NO_PROOF
+    values = proven[spec.target].values
+    return spec.layout.decode(tuple(values[slot] for slot in spec.layout.slots(row)))
+
+
+def _shown(words: tuple[int, ...] | _Unproven | None) -> str:
+    return " ".join(str(word) for word in words) if isinstance(words, tuple) else "a revert"
