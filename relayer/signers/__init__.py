@@ -1,0 +1,1 @@
+"""Keys on this machine, behind the signer port of `proofs.signing`."""

@@ -1,0 +1,1 @@
+"""What the service remembers: the signing ledger, frames, accounts, flags."""
