@@ -37,7 +37,8 @@ ATTEMPTS_MAX: Final = 8
 POLL_S: Final = 0.01
 PORT_FIRST: Final = 10_000  # below Linux's ephemeral range, whose ports outgoing connections take at any time
 PORT_COUNT: Final = 22_000
-PACKAGES: Final = MappingProxyType({"x86_64": "anvil-linux-amd64", "aarch64": "anvil-linux-arm64"})
+GAS_LIMIT: Final = 1_000_000_000  # a whole world, or a read of very many holders, fits one block
+MACHINES: Final = MappingProxyType({"x86_64": "amd64", "aarch64": "arm64"})
 
 # Runs in the child before anvil replaces it: die with the parent (1 is PR_SET_PDEATHSIG), unless it died already.
 # A `preexec_fn` would do the same, but is not safe when the parent has threads.
@@ -89,7 +90,8 @@ def find_anvil() -> Path:
 
     Raises: `AnvilMissing`, naming the places.
     """
-    package = PACKAGES.get(platform.machine(), "anvil-linux-amd64")
+    machine = platform.machine().lower()
+    package = f"anvil-{platform.system().lower()}-{MACHINES.get(machine, machine)}"
     below = Path(".tools", "node_modules", "@foundry-rs", package, "bin", "anvil")
     here = Path(__file__).resolve().parents[2]
     looked = tuple(dict.fromkeys(root / below for root in (here, Path.cwd(), *Path.cwd().parents)))
@@ -143,7 +145,7 @@ class _Launch:
         command = (
             *(sys.executable, "-I", "-S", "-c", _EXEC_BOUND, str(os.getpid()), str(self._program)),
             *("--host", "127.0.0.1", "--port", str(self._port), "--chain-id", str(self._chain_id)),
-            *("--quiet", "--no-request-size-limit", *self._options),
+            *("--quiet", "--no-request-size-limit", "--gas-limit", str(GAS_LIMIT), *self._options),
         )
         environment = {"HOME": str(self._home), "TMPDIR": str(self._home), "PATH": os.environ.get("PATH", os.defpath)}
         with self._log.open("wb") as log:

@@ -200,6 +200,7 @@ contract PerpVenue is MarginGuard {
     /// Add to what an account has realised in a market: collateral seized elsewhere arrives, or a loss is written off.
     function credit(bytes32 accountId, bytes32 marketId, int128 amountE18) external onlyOwner {
         _requireMarket(marketId);
+        _list(accountId);
         _positionOf[accountId][marketId].realisedE18 += amountE18;
         emit Credited(accountId, marketId, amountE18);
     }
