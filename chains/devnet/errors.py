@@ -48,7 +48,7 @@ class Reverted(DevnetError):
     """A call or transaction reverted. `error` is the custom error's name, "" when it is not one of the ABI."""
 
     def __init__(self, what: str, error: str, arguments: tuple[object, ...] = (), data: bytes = b"") -> None:
-        shown = f"{error}({', '.join(map(str, arguments))})" if error else f"0x{data.hex()}"
+        shown = f"{error}({', '.join(map(_shown, arguments))})" if error else f"0x{data.hex()}"
         super().__init__(f"{what} reverted: {shown}")
         self.what = what
         self.error = error
@@ -63,3 +63,7 @@ class ReceiptMissing(DevnetError):
         super().__init__(f"{missing} transactions not mined within {timeout_s} s")
         self.missing = missing
         self.timeout_s = timeout_s
+
+
+def _shown(value: object) -> str:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
