@@ -1,0 +1,1 @@
+"""What an account amounts to: pure, exact, and recomputable by a stranger."""

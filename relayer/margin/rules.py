@@ -56,7 +56,11 @@ class PositionSource:
 
 @dataclass(frozen=True, slots=True)
 class PriceSource:
-    """Bind a column of two words, (answer signed, updated_at), single row, to the USD price of an asset."""
+    """Bind a column of one row to the USD price of an asset; all feeds listed for a symbol make one interval.
+
+    `answer_word` and `updated_word` say which words hold the signed answer and the time of the last update; the
+    defaults are those of `latestRoundData()`: (round, answer, started_at, updated_at, answered_in_round).
+    """
 
     column: str
     chain: ChainId
@@ -64,6 +68,8 @@ class PriceSource:
     decimals: int
     heartbeat_s: int
     deviation_ppm_max: Ppm
+    answer_word: int = 1
+    updated_word: int = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ class Rounding(StrEnum):
 class Missing:
     """Name an input that could not be used, with the reason in one readable line.
 
-    `bounds_equity` is False where the missing input leaves no upper bound on equity (a position, a price of a
-    position): such an account is unknown whatever the rest says.
+    `kind` says what it costs: missing collateral (balance, lock) counts zero; anything else leaves no lower bound on
+    equity, and the account is unknown whatever the rest says.
     """
 
     what: str
@@ -38,12 +38,19 @@ class Missing:
     reason: str
     kind: LegKind
 
+    @property
+    def is_collateral(self) -> bool:
+        """Tell whether counting zero for it is safe."""
+        return self.kind in (LegKind.BALANCE, LegKind.LOCK)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """Explain one term. Lines sum exactly to the view's equity, initial and maintenance margin.
 
     `leg` is the signed form of the line, None for what weighs nothing (dust, free balances) and is shown only.
+    `marked_usd` is amount x price without haircut; of a position its notional, up. `rounding` is that of `value_usd`;
+    requirements are rounded up always.
     """
 
     label: str
@@ -68,8 +75,9 @@ class Line:
 class MarginView:
     """Hold the exact figures of one account in one frame, UsdE18.
 
-    Equity = collateral - liability exactly. `equity_high` is the best case where something is missing (None: no upper
-    bound). Of an unknown account the leaf carries bounds, never the last healthy figures.
+    Equity = collateral - liability exactly. `equity_high_usd` is the best case where something is missing (None: no
+    upper bound). Of an unknown account the figures, here as in the leaf, are bounds (collateral from below, the rest
+    from above, 2^128 - 1 where there is no bound), never the last healthy figures; a line of its own carries the bound.
     """
 
     account: AccountId
