@@ -79,7 +79,7 @@ class ApiTable(Table):
 class WatchTable(Table):
     """`[watch]`: accounts of this operator's interest: read, evaluated and shown, never attested."""
 
-    accounts: Annotated[list[StrictStr], Field(max_length=10_000, default_factory=list)]
+    accounts: list[StrictStr] = Field(default_factory=list, max_length=10_000)
 
 
 class LogTable(Table):
