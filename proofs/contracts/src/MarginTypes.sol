@@ -163,6 +163,21 @@ library MarginHash {
         }
     }
 
+    /// Top of a sorted-pair keccak tree, from a leaf and its siblings upwards.
+    function climb(bytes32[] calldata proof, bytes32 leafHash) internal pure returns (bytes32 top) {
+        assembly ("memory-safe") {
+            top := leafHash
+            let end := add(proof.offset, shl(5, proof.length))
+            for { let sibling := proof.offset } lt(sibling, end) { sibling := add(sibling, 0x20) } {
+                let word := calldataload(sibling)
+                let place := shl(5, gt(top, word)) // the smaller of the two stands first
+                mstore(place, top)
+                mstore(xor(place, 0x20), word)
+                top := keccak256(0, 0x40)
+            }
+        }
+    }
+
     function domainSeparator(uint256 chainId, address verifyingContract) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(DOMAIN_TYPEHASH, keccak256("MarginVerifier"), keccak256("1"), chainId, verifyingContract)

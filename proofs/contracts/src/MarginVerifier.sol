@@ -3,7 +3,6 @@ pragma solidity ^0.8.28;
 
 import {MarginHash, MarginLeaf, MarginRoot} from "./MarginTypes.sol";
 import {SignerSet} from "./SignerSet.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 /// Says whether a leaf stands under a root that a quorum of the signer set in force has signed.
 /// Rules: it never answers `false`, it reverts with the name of the broken rule; all time bounds are inclusive and in
@@ -34,6 +33,12 @@ contract MarginVerifier {
         bool hasRemoved;
     }
 
+    /// Verified signers of a posted root, and the threshold of its set.
+    struct Posted {
+        uint32 bitmap;
+        uint8 k;
+    }
+
     /// A signer set as anybody sees it, removed members included.
     struct SetView {
         address[] signers;
@@ -58,8 +63,8 @@ contract MarginVerifier {
     /// Bits of the members of a set that were removed.
     mapping(uint256 epoch => uint32 bitmap) public removedBitmap;
     mapping(address signer => bool) public isRemoved;
-    /// Verified signers of a posted root, by its digest; zero: not posted.
-    mapping(bytes32 digest => uint32 bitmap) public postedBitmap;
+    /// A root that was posted, by its digest; bitmap zero: it was not.
+    mapping(bytes32 digest => Posted) public posted;
 
     event EpochScheduled(uint32 indexed epoch, uint64 fromFrame, address[] signers, uint8 k, uint8 f);
     event SignerRemoved(address indexed signer, bool equivocated);
@@ -69,6 +74,8 @@ contract MarginVerifier {
     error NotAdmin(address caller);
     error NotGuardian(address caller);
     error ZeroAddress();
+    /// A set must not come into force at a frame that an earlier set may have signed already.
+    error TimelockTooShort(uint256 timelock, uint256 exceeds);
     error FromFrameTooSoon(uint256 fromFrame, uint256 least);
     error FromFrameTooLate(uint256 fromFrame, uint256 most);
     error TooManyScheduled(uint256 most);
@@ -101,6 +108,7 @@ contract MarginVerifier {
         uint8 f
     ) {
         if (admin_ == address(0) || guardian_ == address(0)) revert ZeroAddress();
+        if (rotationTimelock_ <= FUTURE_TOLERANCE) revert TimelockTooShort(rotationTimelock_, FUTURE_TOLERANCE);
         admin = admin_;
         guardian = guardian_;
         rotationTimelock = rotationTimelock_;
@@ -129,8 +137,9 @@ contract MarginVerifier {
         if (root.accountsRoot == 0) revert ZeroRoot();
         if (root.leafCount == 0) revert EmptyTree();
         bytes32 rootDigest = digest(root);
-        uint32 bitmap = _requireQuorum(root, rootDigest, sigs) | postedBitmap[rootDigest];
-        postedBitmap[rootDigest] = bitmap;
+        (uint32 bitmap, uint8 k) = _requireQuorum(root, rootDigest, sigs);
+        bitmap |= posted[rootDigest].bitmap;
+        posted[rootDigest] = Posted(bitmap, k);
         emit RootPosted(root.policyId, root.frame, root.accountsRoot, bitmap);
     }
 
@@ -139,10 +148,9 @@ contract MarginVerifier {
         _requireTimes(root);
         _requireLeaf(root, leaf, proof);
         bytes32 rootDigest = digest(root);
-        uint256 bitmap = postedBitmap[rootDigest];
-        if (bitmap == 0) revert RootNotPosted(rootDigest);
-        (Epoch memory epoch,) = _epochInForce(root);
-        _requireCount(root.signerEpoch, epoch, bitmap);
+        Posted memory entry = posted[rootDigest];
+        if (entry.bitmap == 0) revert RootNotPosted(rootDigest);
+        _requireCount(entry.bitmap & ~removedBitmap[root.signerEpoch], entry.k);
     }
 
     // ------------------------------------------------------------------------------------------------- signer sets
@@ -261,30 +269,27 @@ contract MarginVerifier {
         if (depth > 64 || (1 << depth) >= leafCount << 1) revert ProofTooDeep(depth, leafCount);
         if ((2 << depth) <= leafCount) revert ProofTooShort(depth, leafCount);
         bytes32 leafHash = leaf.hash();
-        if (MerkleProof.processProofCalldata(proof, leafHash) != root.accountsRoot) revert LeafNotInRoot(leafHash);
+        if (MarginHash.climb(proof, leafHash) != root.accountsRoot) revert LeafNotInRoot(leafHash);
     }
 
     function _requireQuorum(MarginRoot calldata root, bytes32 rootDigest, bytes calldata sigs)
         private
         view
-        returns (uint32 bitmap)
+        returns (uint32 bitmap, uint8 k)
     {
-        (Epoch memory epoch, uint256 number) = _epochInForce(root);
+        Epoch memory epoch = _epochs[root.signerEpoch];
+        if (epoch.set == address(0)) revert UnknownEpoch(root.signerEpoch);
+        if (root.frame < epoch.fromFrame || root.frame >= epoch.untilFrame) {
+            revert WrongEpoch(root.signerEpoch, root.frame);
+        }
         bitmap = SignerSet.recover(SignerSet.load(epoch.set), rootDigest, sigs);
-        _requireCount(number, epoch, bitmap);
+        k = epoch.k;
+        _requireCount(epoch.hasRemoved ? bitmap & ~removedBitmap[root.signerEpoch] : bitmap, k);
     }
 
-    function _requireCount(uint256 number, Epoch memory epoch, uint256 bitmap) private view {
-        if (epoch.hasRemoved) bitmap &= ~uint256(removedBitmap[number]);
+    function _requireCount(uint256 bitmap, uint256 need) private pure {
         uint256 have = SignerSet.popcount(bitmap);
-        if (have < epoch.k) revert QuorumNotMet(have, epoch.k);
-    }
-
-    function _epochInForce(MarginRoot calldata root) private view returns (Epoch memory epoch, uint256 number) {
-        number = root.signerEpoch;
-        epoch = _epochs[number];
-        if (epoch.set == address(0)) revert UnknownEpoch(number);
-        if (root.frame < epoch.fromFrame || root.frame >= epoch.untilFrame) revert WrongEpoch(number, root.frame);
+        if (have < need) revert QuorumNotMet(have, need);
     }
 
     function _appendEpoch(address[] memory signers, uint8 k, uint8 f, uint40 fromFrame) private {
@@ -299,7 +304,8 @@ contract MarginVerifier {
     /// Mark the key removed in every set it is a member of; says whether there was one.
     function _remove(address signer, bool equivocated) private returns (bool isMember) {
         isRemoved[signer] = true;
-        for (uint256 number = epochCount; number-- > 0;) {
+        uint256 count = epochCount;
+        for (uint256 number = 0; number < count; ++number) {
             (bool found, uint256 index) = SignerSet.find(SignerSet.load(_epochs[number].set), signer);
             if (!found) continue;
             isMember = true;

@@ -9,6 +9,8 @@ library SignerSet {
     /// Half the order of secp256k1, rounded down: the largest low s.
     uint256 internal constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
     uint256 private constant HEADER_BYTES = 3;
+    uint256 private constant FAULT_HIGH_S = 1;
+    uint256 private constant FAULT_INVALID = 2;
 
     error BadSignerCount(uint256 n);
     error ZeroSigner(uint256 index);
@@ -84,44 +86,55 @@ library SignerSet {
         if (uint256(bitmap) >> n != 0) revert BitmapBeyondSet(bitmap, n);
         uint256 need = 4 + 64 * popcount(bitmap);
         if (blob.length != need) revert SignatureLength(blob.length, need);
-        uint256 start;
-        assembly ("memory-safe") {
-            start := add(blob.offset, 4)
-        }
-        uint256 rest = bitmap;
-        for (uint256 index = 0; rest != 0; ++index) {
-            if (rest & 1 == 1) {
-                _requireSignature(digest, start, index, member(data, index));
-                start += 64;
-            }
-            rest >>= 1;
-        }
+        (uint256 fault, uint256 index) = _check(data, digest, blob, bitmap);
+        if (fault == FAULT_HIGH_S) revert HighS(index);
+        if (fault != 0) revert SignatureInvalid(index);
     }
 
+    /// Number of set bits of a 32-bit value, by adding neighbours in parallel.
     function popcount(uint256 bits) internal pure returns (uint256 count) {
-        for (; bits != 0; ++count) {
-            bits &= bits - 1;
+        assembly ("memory-safe") {
+            count := sub(bits, and(shr(1, bits), 0x55555555))
+            count := add(and(count, 0x33333333), and(shr(2, count), 0x33333333))
+            count := and(add(count, shr(4, count)), 0x0f0f0f0f)
+            count := and(shr(24, mul(count, 0x01010101)), 0xff)
         }
     }
 
-    /// @param start calldata position of the 64-byte signature
-    function _requireSignature(bytes32 digest, uint256 start, uint256 index, address expected) private view {
-        uint256 s;
-        address recovered;
+    /// Check one signature for each bit; stop at the first that fails. The blob's length is right already.
+    function _check(bytes memory data, bytes32 digest, bytes calldata blob, uint256 rest)
+        private
+        view
+        returns (uint256 fault, uint256 index)
+    {
         assembly ("memory-safe") {
-            let vs := calldataload(add(start, 0x20))
-            s := and(vs, shr(1, not(0)))
-            let free := mload(0x40)
-            mstore(free, digest)
-            mstore(add(free, 0x20), add(27, shr(255, vs)))
-            mstore(add(free, 0x40), calldataload(start))
-            mstore(add(free, 0x60), s)
-            mstore(add(free, 0x80), 0)
-            // A failed recovery returns nothing and leaves the zero.
-            pop(staticcall(gas(), 1, free, 0x80, add(free, 0x80), 0x20))
-            recovered := mload(add(free, 0x80))
+            let input := mload(0x40) // of ecrecover: digest, v, r, s
+            mstore(input, digest)
+            let entry := add(data, 0x23)
+            let signature := add(blob.offset, 4)
+            for {} rest { rest := shr(1, rest) } {
+                if and(rest, 1) {
+                    let vs := calldataload(add(signature, 0x20))
+                    let s := and(vs, shr(1, not(0)))
+                    if gt(s, HALF_ORDER) {
+                        fault := FAULT_HIGH_S
+                        break
+                    }
+                    mstore(add(input, 0x20), add(27, shr(255, vs)))
+                    mstore(add(input, 0x40), calldataload(signature))
+                    mstore(add(input, 0x60), s)
+                    mstore(0, 0) // stays zero if recovery fails: ecrecover then returns nothing
+                    pop(staticcall(gas(), 1, input, 0x80, 0, 0x20))
+                    let signer := mload(0)
+                    if or(iszero(signer), xor(signer, shr(96, mload(entry)))) {
+                        fault := FAULT_INVALID
+                        break
+                    }
+                    signature := add(signature, 64)
+                }
+                index := add(index, 1)
+                entry := add(entry, 20)
+            }
         }
-        if (s > HALF_ORDER) revert HighS(index);
-        if (recovered == address(0) || recovered != expected) revert SignatureInvalid(index);
     }
 }
