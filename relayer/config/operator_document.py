@@ -202,7 +202,7 @@ class _Reader:
             signer=self._signer(model.signer) if model.signer is not None else None,
             transport=self._secret("transport.key", model.transport.key) if model.transport is not None else None,
             api=_listen(model.api.listen) if model.api is not None else None,
-            watch=tuple(_watched(text) for text in model.watch.accounts),
+            watch=tuple(parse_account(text) for text in model.watch.accounts),
             log_format=LogFormat(model.log.format),
             retention=Retention(model.retention.leaves_s, model.retention.bundles),
         )
@@ -252,7 +252,7 @@ class _Reader:
 
 
 def _text_faults(key: str, texts: list[str]) -> Iterator[Fault]:
-    parse = _listen if key == "api.listen" else _watched
+    parse = _listen if key == "api.listen" else parse_account
     for index, text in enumerate(texts):
         try:
             parse(text)
@@ -269,7 +269,11 @@ def _listen(text: str) -> ApiConfig:
     return ApiConfig(match.group(1) or match.group(2), port)
 
 
-def _watched(text: str) -> AccountId:
+def parse_account(text: str) -> AccountId:
+    """Read an account: `0x` address, CAIP-10 text, or 32-byte id.
+
+    Raises: ValueError (`problem; fix`).
+    """
     digits = text.rsplit(":", 1)[-1]
     try:
         if len(digits) == 66:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from types import MappingProxyType
 from typing import Final, Protocol
 
+from chains.readers import PRICES
 from proofs.types import evm_chain_number
 from proofs.units import parse_decimal
 from relayer.config.fields import asset_id_parts
@@ -40,8 +41,7 @@ DEVNET_FINALITY_S: Final = 3
 """anvil with one slot an epoch and one block a second: finalised two blocks behind the head, and one to see it."""
 
 COLLATERAL_ENCUMBRANCE: Final = MappingProxyType({"lockbox": "escrowed", "native": "free", "erc20": "free"})
-"""The kinds that can be read, and the one class each of them can truthfully claim."""
-PRICE_KINDS: Final = ("chainlink",)
+"""The kinds of `chains.readers.COLLATERAL`, and the one class each of them can truthfully claim."""
 
 
 class _Pinned(Protocol):
@@ -187,8 +187,8 @@ def _prices(document: PolicyDocument) -> Iterator[Fault]:
             yield Fault(
                 f"{key}.asset", f"no asset or market has the symbol {price.asset!r}", "correct it or remove the feed"
             )
-        if price.kind not in PRICE_KINDS:
-            yield Fault(f"{key}.kind", f"unknown kind {price.kind!r}", f"known: {', '.join(PRICE_KINDS)}")
+        if price.kind not in PRICES:
+            yield Fault(f"{key}.kind", f"unknown kind {price.kind!r}", f"known: {', '.join(PRICES)}")
         yield from _known_chain(document, f"{key}.chain", price.chain)
         yield from _pin(document, key, price, price.chain if price.storage else None)
     for symbol in sorted(wanted - {price.asset for price in document.price}):

@@ -1,0 +1,101 @@
+"""`relayer`: the list of verbs. A verb's module is imported when it is called, never to print help.
+
+An entry names a function (one verb) or a Typer app (a group of verbs). An entry whose module is not installed is left
+out of the list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
+
+if TYPE_CHECKING:
+    from typer._click import Command, HelpFormatter
+    from typer._click import Context as ClickContext
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Say where a verb is implemented (`module:attribute`) and what it does, in one line."""
+
+    target: str
+    help: str
+
+
+VERBS: Final = MappingProxyType(
+    {
+        "init": Verb("relayer.cli.init:init", "Write a commented policy.toml and relayer.toml to fill in."),
+        "run": Verb("relayer.cli.run:run", "Run the service; without [signer] it observes only."),
+        "demo": Verb("relayer.cli.demo:demo", "Show everything on three local development chains."),
+        "devnet": Verb("relayer.cli.devnet:devnet_app", "Start local development chains with a sample world."),
+        "audit": Verb("relayer.cli.audit:audit_app", "Read and explain one account, once, without a service."),
+        "verify": Verb("relayer.cli.verify:verify", "Check an evidence bundle offline."),
+        "flags": Verb("relayer.cli.flags:flags_app", "List raised flags and explain one account's."),
+        "policy": Verb("relayer.cli.policy:policy_app", "Check a policy document and print its id."),
+        "config": Verb("relayer.cli.config_cmd:config_app", "Check, print and describe the configuration."),
+        "health": Verb("relayer.cli.health:health", "Ask the running service whether it is ready."),
+    }
+)
+
+
+class LazyGroup(TyperGroup):
+    """Import a verb's module when the verb is called."""
+
+    def list_commands(self, ctx: ClickContext) -> list[str]:
+        """Return the verbs whose module is there, in the order of the table."""
+        del ctx
+        return [name for name, verb in VERBS.items() if find_spec(verb.target.split(":", 1)[0]) is not None]
+
+    def get_command(self, ctx: ClickContext, cmd_name: str) -> Command | None:
+        """Import and return one verb."""
+        return _loaded(cmd_name) if cmd_name in self.list_commands(ctx) else None
+
+    def format_commands(self, ctx: ClickContext, formatter: HelpFormatter) -> None:
+        """List the verbs from the table, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, VERBS[name].help) for name in self.list_commands(ctx)])
+
+
+def _loaded(name: str) -> Command:
+    module, attribute = VERBS[name].target.split(":", 1)
+    target = getattr(import_module(module), attribute)
+    if isinstance(target, typer.Typer):
+        return get_group(target)
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name)(target)
+    return get_command(single)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"margin-relayer {version('margin-relayer')}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=LazyGroup, rich_markup_mode=None, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+
+
+@app.callback()
+def relayer(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Read balances and positions on many chains, verify them, evaluate margin, attest and watch it."""
+    del version
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="relayer")
