@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from chains.adapter import ChainAdapter
@@ -46,6 +47,8 @@ class Readings:
     frame_s: int
     accounts: tuple[AccountId, ...]
     outcomes: tuple[Outcome, ...]
+    evidence: Mapping[ChainId, ChainReading]
+    """What each verified chain was read and proven with."""
     refuted: tuple[Unavailable, ...]
     """Answers of sources that were caught; the chain may have been read from another one all the same."""
 
@@ -57,6 +60,14 @@ class _Listed:
     anchor: Anchor
     specs: tuple[AccountListSpec, ...]
     lists: tuple[AccountList, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Collect what chains leave beside their outcomes."""
+
+    evidence: dict[ChainId, ChainReading]
+    refuted: list[Unavailable]
 
 
 class FrameReader:
@@ -78,16 +89,18 @@ class FrameReader:
         found = [chain for chain in listed.values() if isinstance(chain, _Listed)]
         accounts = plan.account_union(listing for chain in found for listing in chain.lists)
         columns = plan.column_specs(self._policy, accounts)
-        refuted: list[Unavailable] = []
+        work = _Work({}, [])
 
         async def verified(chain: ChainPolicy) -> Outcome:
             known = listed[chain.chain]
             if isinstance(known, Unavailable):
                 return known
-            return await self._verified(known, columns[chain.chain], refuted)
+            return await self._verified(known, columns[chain.chain], work)
 
         outcomes = await self._each(verified)
-        return Readings(frame_s, accounts, tuple(outcomes.values()), tuple(refuted))
+        return Readings(
+            frame_s, accounts, tuple(outcomes.values()), MappingProxyType(work.evidence), tuple(work.refuted)
+        )
 
     async def block_at(self, chain: ChainId, not_after_s: int) -> Anchor | Unavailable:
         """Ask again which block a chain has for a time; for checking that what was attested still stands."""
@@ -129,7 +142,7 @@ class FrameReader:
                 return answer
             await self._clock.sleep_until(min(now_s + POLL_S, give_up_s))
 
-    async def _verified(self, listed: _Listed, columns: tuple[ColumnSpec, ...], refuted: list[Unavailable]) -> Outcome:
+    async def _verified(self, listed: _Listed, columns: tuple[ColumnSpec, ...], work: _Work) -> Outcome:
         chain, block = listed.anchor.block.chain, listed.anchor.block
         adapter = self._chains[chain]
         asked = adapter.read(listed.anchor, listed.specs, listed.lists, columns)
@@ -143,12 +156,14 @@ class FrameReader:
             if requests:
                 proofs = await _within(READ_BUDGET_S, chain, adapter.prove(block, requests, without))
                 if isinstance(proofs, Unavailable):
-                    return _given_up(proofs, refuted)
+                    return _given_up(proofs, work.refuted)
                 reading = replace(reading, proofs=proofs)
             outcome = await self._verify(reading)
+            if isinstance(outcome, VerifiedChain):
+                work.evidence[chain] = reading
             if isinstance(outcome, VerifiedChain) or not outcome.dishonest:
                 return outcome
-            refuted.append(outcome)
+            work.refuted.append(outcome)
             if outcome.reason not in (Reason.INVALID_PROOF, Reason.LIMIT_EXCEEDED) or not outcome.providers:
                 return outcome
             without |= frozenset(outcome.providers)

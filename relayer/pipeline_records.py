@@ -1,21 +1,26 @@
 """Records: what a frame leaves behind, as rows and JSON, made once and served as they are.
 
 A `Publication` is all that the API needs to answer for a frame. It is built from rows alone, so that a restarted
-service publishes the same bytes from the store that the pass published from memory. Money leaves as decimal strings
-of integers: UsdE18 in `*_usd_e18`, base units in `amount_raw`.
+service publishes from the store the bytes that the pass published from memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
 
-from proofs.types import Quality, to_hex
+from proofs.attestation import abi_leaf
+from proofs.snapshot import Unavailable
+from proofs.types import Finality, Hash32, Status, to_hex
+from proofs.verify import VerifiedChain, VerifiedSnapshot
+from relayer.config.policy import Policy
 from relayer.flags import Flag
-from relayer.margin.view import Line, MarginView, Missing
+from relayer.margin.explain import view_to_json
+from relayer.margin.view import MarginView
 from relayer.store.port import AccountRow, FrameRow
 
 JsonObject = dict[str, object]
@@ -42,59 +47,77 @@ class Publisher(Protocol):
         ...
 
 
-def view_document(view: MarginView) -> JsonObject:
-    """Return a view as JSON: figures, lines that sum to them, and what is missing."""
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Remember the block of a chain in the newest signed root that had one: it must not be replaced any more."""
+
+    frame: int
+    not_after_s: int
+    number: int
+    hash: Hash32
+
+
+def account_row(view: MarginView) -> AccountRow:
+    """Return the row of an account: its leaf as the contract takes it, its view as people read it."""
+    return AccountRow(view.account, abi_leaf(view.leaf), orjson.dumps(view_to_json(view)))
+
+
+def status_counts(views: Iterable[MarginView]) -> Mapping[str, int]:
+    """Count accounts by status; every status has a number."""
+    counted = Counter(view.status for view in views)
+    return {status.name.lower(): counted[status] for status in Status}
+
+
+def summary_json(
+    policy: Policy, snapshot: VerifiedSnapshot, counts: Mapping[str, int], marks: Mapping[str, Mark], reason: str
+) -> bytes:
+    """Return what a frame's row remembers beside its root: blocks, readings, counts, reasons, attested blocks."""
+    times = [chain.anchor.block.timestamp_s for chain in snapshot.chains]
+    as_of = min(times, default=0)
+    document: JsonObject = {
+        "policy_id": to_hex(policy.policy_id),
+        "frame": snapshot.frame_s,
+        "as_of": as_of,
+        "valid_until": as_of + policy.lifetime_s if times else 0,
+        "skew": max(times, default=0) - as_of,
+        "reason": reason,
+        "counts": dict(counts),
+        "chains": [_chain_document(outcome) for outcome in snapshot.outcomes],
+        "attested": {chain: _mark_document(mark) for chain, mark in marks.items()},
+    }
+    return orjson.dumps(document)
+
+
+def marks_of(summary: bytes) -> dict[str, Mark]:
+    """Return the attested blocks that a frame's summary remembers, by chain."""
+    attested = orjson.loads(summary)["attested"]
     return {
-        "account": to_hex(view.account),
-        "status": view.status.name.lower(),
-        "assurance": int(view.assurance),
-        "quality": quality_names(view.quality),
-        "equity_usd_e18": str(view.equity_usd),
-        "equity_high_usd_e18": None if view.equity_high_usd is None else str(view.equity_high_usd),
-        "collateral_usd_e18": str(view.collateral_usd),
-        "liability_usd_e18": str(view.liability_usd),
-        "initial_margin_usd_e18": str(view.initial_margin_usd),
-        "maintenance_margin_usd_e18": str(view.maintenance_margin_usd),
-        "lines": [_line_document(line) for line in view.lines],
-        "missing": [_missing_document(missing) for missing in view.missing],
+        chain: Mark(mark["frame"], mark["not_after_s"], mark["number"], Hash32(bytes.fromhex(mark["hash"][2:])))
+        for chain, mark in attested.items()
     }
 
 
-def view_json(view: MarginView) -> bytes:
-    """Return a view as JSON bytes."""
-    return orjson.dumps(view_document(view))
+def _mark_document(mark: Mark) -> JsonObject:
+    return {"frame": mark.frame, "not_after_s": mark.not_after_s, "number": mark.number, "hash": to_hex(mark.hash)}
 
 
-def quality_names(quality: Quality) -> list[str]:
-    """Return the names of the set bits, lowest bit first."""
-    return [bit.name.lower() for bit in Quality if bit and bit in quality and bit.name]
-
-
-def _line_document(line: Line) -> JsonObject:
+def _chain_document(outcome: VerifiedChain | Unavailable) -> JsonObject:
+    if isinstance(outcome, Unavailable):
+        return {
+            "chain": outcome.chain,
+            "finality": Finality.MISSING.name.lower(),
+            "reason": str(outcome.reason),
+            "detail": outcome.detail,
+            "is_dishonest": outcome.dishonest,
+        }
+    block = outcome.anchor.block
     return {
-        "label": line.label,
-        "chain": line.chain,
-        "block_number": line.block_number,
-        "symbol": line.symbol,
-        "kind": line.kind.name.lower(),
-        "assurance": int(line.assurance),
-        "amount_raw": str(line.amount_raw),
-        "decimals": line.decimals,
-        "price_e18": str(line.price_e18),
-        "haircut_ppm": line.haircut_ppm,
-        "marked_usd_e18": str(line.marked_usd),
-        "value_usd_e18": str(line.value_usd),
-        "initial_usd_e18": str(line.initial_usd),
-        "maintenance_usd_e18": str(line.maintenance_usd),
-        "rounding": str(line.rounding),
-        "is_signed": line.leg is not None,
-    }
-
-
-def _missing_document(missing: Missing) -> JsonObject:
-    return {
-        "what": missing.what,
-        "chain": missing.chain,
-        "reason": missing.reason,
-        "kind": missing.kind.name.lower(),
+        "chain": outcome.chain,
+        "finality": outcome.anchor.finality.name.lower(),
+        "block_number": block.number,
+        "block_hash": to_hex(block.hash),
+        "state_root": to_hex(block.state_root),
+        "timestamp": block.timestamp_s,
+        "readings_root": to_hex(outcome.readings_root),
+        "code_changed": sorted(outcome.code_changed),
     }

@@ -21,7 +21,8 @@ from proofs.types import AccountId, Hash32, address_of_account, caip10, to_hex
 from relayer.api.parameters import format_cursor
 from relayer.config.policy import Policy
 from relayer.flags import Flag, FlagState
-from relayer.pipeline_records import JsonObject, Publication, quality_names
+from relayer.margin.explain import quality_names
+from relayer.pipeline_records import JsonObject, Publication
 
 JSON_TYPE: Final = "application/json"
 _SUMMARY_LEFT_OUT: Final = frozenset({"lines"})

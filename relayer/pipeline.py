@@ -1,0 +1,240 @@
+"""Pipeline: one frame, in the order in which the data travels.
+
+    read and verify -> attested blocks still stand -> agree on blocks -> snapshot -> evaluate everybody -> flags
+    -> root, ledger, signature, quorum -> store in one transaction -> evidence bundle -> publish
+
+What a source, a chain or a peer does wrong is a value on this way and ends in the frame's row as a reason. Flags are
+judged in every frame that was read, signed or not: nothing gates them. A fault of the store ends the service, because
+who cannot remember must not sign; anything else that escapes a pass is a bug, is recorded, and the next frame stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from proofs.attestation import SignedRoot
+from proofs.snapshot import Reason, Unavailable
+from proofs.types import ZERO_HASH, AccountId, ChainId, Finality
+from proofs.verify import VerifiedChain, VerifiedSnapshot, chain_anchor, verified_snapshot
+from relayer.cosign import FramePlan, Refusal, RootTerms, Rule
+from relayer.errors import StoreFault
+from relayer.flags import Flag, FlagEvent, FlagState
+from relayer.margin.view import MarginView
+from relayer.pipeline_evidence import evidence_archive
+from relayer.pipeline_marks import Marks
+from relayer.pipeline_ports import Ports
+from relayer.pipeline_reading import FrameReader, Outcome, Readings
+from relayer.pipeline_records import Publication, account_row, marks_of, status_counts, summary_json
+from relayer.pipeline_signing import FrameSigner
+from relayer.pipeline_views import Views
+from relayer.store.port import AccountRow, FrameRow, FrameState
+
+OBSERVED: Final = Refusal(Rule.NO_SIGNER, "no signer is configured: observing only")
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """Say how a frame ended; `row` is None when it was not run or broke off. `bug` is what broke it off."""
+
+    frame: int
+    row: FrameRow | None
+    refusal: Refusal | None = None
+    snapshot: VerifiedSnapshot | None = None
+    views: tuple[MarginView, ...] = ()
+    events: tuple[FlagEvent, ...] = ()
+    evaluated: int = 0
+    bug: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    """Hold how far signing came: the root with a quorum, or the reason, and the state the frame is left in."""
+
+    state: FrameState
+    signed: SignedRoot | None = None
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Hold what a snapshot means: every account's view, the flags that changed, and what happened to them."""
+
+    snapshot: VerifiedSnapshot
+    views: tuple[MarginView, ...]
+    flags: tuple[Flag, ...]
+    events: tuple[FlagEvent, ...]
+
+
+class Pipeline:
+    """Run frames and ticks of one policy, one after the other."""
+
+    def __init__(self, ports: Ports, bundles_kept: int, executor: Executor | None = None) -> None:
+        self._ports = ports
+        self._policy = ports.policy
+        self._bundles_kept = bundles_kept
+        self._reader = FrameReader(ports.policy, ports.chains, ports.clock, executor)
+        self._signer = None if ports.signing is None else FrameSigner(ports.policy, ports.signing)
+        self._views = Views(ports.policy, executor)
+        self._marks = Marks(ports.policy, self._reader, {})
+        self._flags: dict[AccountId, Flag] = {}
+        self._highest: int | None = None
+
+    @property
+    def highest(self) -> int | None:
+        """Return the highest frame that was run, voted for or reserved; frames up to it are never run again."""
+        return self._highest
+
+    @property
+    def open_flags(self) -> tuple[Flag, ...]:
+        """Return all flags that are not clear, ascending by account."""
+        return tuple(flag for _, flag in sorted(self._flags.items()) if flag.state is not FlagState.CLEAR)
+
+    async def start(self, accept_reorgs: tuple[ChainId, ...] = ()) -> None:
+        """Remember what the store knows: flags, attested blocks, the highest frame; publish the newest stored frames.
+
+        `accept_reorgs` names chains whose replaced history an operator accepts.
+        """
+        frames, policy_id = self._ports.frames, self._policy.policy_id
+        self._flags = {flag.account: flag for flag in await self._ports.flags.current()}
+        newest = await frames.latest(policy_id)
+        if newest is not None:
+            self._marks = Marks(self._policy, self._reader, marks_of(newest.summary_json))
+        for chain in accept_reorgs:
+            self._marks.accept(chain)
+        ledgered = None if self._signer is None else await self._signer.highest()
+        stored = None if newest is None else newest.frame
+        self._highest = max((one for one in (ledgered, stored) if one is not None), default=None)
+        for row in (await frames.latest(policy_id, FrameState.SIGNED), newest):
+            if row is not None:
+                await self._publish(row, await frames.accounts(policy_id, row.frame))
+
+    async def run_frame(self, frame_s: int) -> FrameResult:
+        """Run one frame from reading to publishing.
+
+        Raises: StoreFault; whatever else goes wrong is in the result.
+        """
+        if frame_s % self._policy.frame_s or (self._highest is not None and frame_s <= self._highest):
+            return FrameResult(frame_s, None, Refusal(Rule.LOWER_FRAME, f"frame {self._highest} was run before"))
+        self._highest = frame_s
+        result = await self._fenced(f"frame {frame_s}", self._pass(frame_s))
+        return result if isinstance(result, FrameResult) else FrameResult(frame_s, None, bug=result)
+
+    async def _pass(self, frame_s: int) -> FrameResult:
+        began_s = self._ports.clock.monotonic_s()
+        readings = await self._reader.read(frame_s)
+        outcomes = await self._standing(readings)
+        plan = await self._agreed(frame_s, outcomes)
+        snapshot = verified_snapshot(frame_s, _planned(outcomes, plan))
+        views = await self._views.of_frame(snapshot)
+        judged = _Judged(snapshot, views, *self._views.step_all(self._flags, views, frame_s))
+        signing = await self._signed(plan, judged)
+        row = self._row(judged, signing)
+        accounts = await self._remember(row, judged)
+        await self._keep_evidence(row, readings, judged)
+        await self._publish(row, accounts)
+        self._notice(readings, judged, signing.refusal)
+        self._ports.observer.frame_finished(row, self._ports.clock.monotonic_s() - began_s, self._counts(views))
+        return FrameResult(frame_s, row, signing.refusal, snapshot, views, judged.events, self._views.evaluated)
+
+    async def _standing(self, readings: Readings) -> tuple[Outcome, ...]:
+        """Leave out chains whose attested block was replaced; who signs nothing has attested nothing."""
+        return readings.outcomes if self._signer is None else await self._marks.standing(readings.outcomes)
+
+    async def _agreed(self, frame_s: int, outcomes: tuple[Outcome, ...]) -> FramePlan | Refusal:
+        if self._signer is None:
+            return OBSERVED
+        read = [chain_anchor(outcome) for outcome in outcomes if isinstance(outcome, VerifiedChain)]
+        return await self._signer.agree(frame_s, read)
+
+    async def _signed(self, plan: FramePlan | Refusal, judged: _Judged) -> _Signing:
+        """Sign the root that follows from the plan; without a plan nothing was reserved and nothing is signed."""
+        if self._signer is None:
+            return _Signing(FrameState.OBSERVED, refusal=OBSERVED)
+        if isinstance(plan, Refusal):
+            return _Signing(FrameState.SKIPPED, refusal=plan)
+        accounts_root = self._views.accounts_root(judged.views) if judged.views else ZERO_HASH
+        terms = RootTerms(self._policy.lifetime_s, self._policy.signers.epoch, len(judged.views), accounts_root)
+        held = await self._signer.hold(plan, terms, self._ports.clock.now_s())
+        if isinstance(held, Refusal):
+            return _Signing(FrameState.SKIPPED, refusal=held)
+        signed = await self._signer.gather(held)
+        if isinstance(signed, Refusal):
+            return _Signing(FrameState.RESERVED, refusal=signed)
+        self._marks.advance(judged.snapshot.frame_s, judged.snapshot.chains)
+        return _Signing(FrameState.SIGNED, signed)
+
+    def _row(self, judged: _Judged, signing: _Signing) -> FrameRow:
+        reason = "" if signing.refusal is None else str(signing.refusal)
+        counts = self._counts(judged.views)
+        summary = summary_json(self._policy, judged.snapshot, counts, self._marks.current, reason)
+        frame = judged.snapshot.frame_s
+        return FrameRow(self._policy.policy_id, frame, signing.state, reason, signing.signed, summary)
+
+    async def _remember(self, row: FrameRow, judged: _Judged) -> tuple[AccountRow, ...]:
+        """Store the frame with its accounts, flags and events in one transaction; only then believe the flags."""
+        accounts = tuple(account_row(view) for view in judged.views)
+        await self._ports.frames.put(row, accounts, judged.flags, judged.events)
+        self._flags.update({flag.account: flag for flag in judged.flags})
+        return accounts
+
+    async def _keep_evidence(self, row: FrameRow, readings: Readings, judged: _Judged) -> None:
+        if row.signed is None:
+            return
+        archive = evidence_archive(self._policy, readings, judged.snapshot, judged.views, row.signed)
+        await self._ports.frames.put_bundle(row.policy_id, row.frame, archive, self._bundles_kept)
+
+    async def _publish(self, row: FrameRow, accounts: tuple[AccountRow, ...]) -> None:
+        for publisher in self._ports.publishers:
+            await publisher.publish(Publication(row, accounts, self.open_flags))
+
+    def _notice(self, readings: Readings, judged: _Judged, refusal: Refusal | None) -> None:
+        observer, frame = self._ports.observer, judged.snapshot.frame_s
+        for lie in readings.refuted:
+            observer.chain_dishonest(frame, lie)
+        for gone in judged.snapshot.missing:
+            observer.chain_missing(frame, gone)
+        for event in judged.events:
+            observer.flag_changed(event)
+        if refusal is not None and refusal != OBSERVED:
+            observer.signing_refused(frame, refusal)
+
+    def _counts(self, views: tuple[MarginView, ...]) -> dict[str, int]:
+        return {**status_counts(views), "accounts": len(views), "evaluated": self._views.evaluated}
+
+    async def _fenced(self, where: str, work: Awaitable[Answer]) -> Answer | Exception:
+        """Let a bug end the pass and not the service; a store that cannot remember ends the service."""
+        try:
+            return await work
+        except Exception as error:  # fence: a pass
+            fault = _store_fault(error)
+            if fault is not None:
+                raise fault from error
+            self._ports.observer.bug_seen(where, error)
+            return error
+
+
+def _planned(outcomes: tuple[Outcome, ...], plan: FramePlan | Refusal) -> list[Outcome]:
+    """Give up the chains that the plan calls missing; without a plan judge by what was read here."""
+    if isinstance(plan, Refusal):
+        return list(outcomes)
+    missing = {anchor.chain_key for anchor in plan.anchors if anchor.finality is Finality.MISSING}
+    return [_given_up(one) if chain_anchor(one).chain_key in missing else one for one in outcomes]
+
+
+def _given_up(outcome: Outcome) -> Unavailable:
+    if isinstance(outcome, Unavailable):
+        return outcome
+    return Unavailable(outcome.chain, Reason.NO_QUORUM, "too few relayers read it alike; missing by the frame's plan")
+
+
+def _store_fault(error: BaseException) -> StoreFault | None:
+    """Find a fault of the store in an error or in the group of a task group."""
+    if isinstance(error, StoreFault):
+        return error
+    nested = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return next((fault for one in nested if (fault := _store_fault(one)) is not None), None)
