@@ -149,22 +149,22 @@ def domain_separator(domain: Domain) -> Hash32:
 
 def hash_root(root: MarginRoot) -> Hash32:
     """Return hashStruct of a root."""
-    return Hash32(keccak256(_ROOT.type_hash + _ROOT.encode(root)))
+    return Hash32(keccak256(ROOT_CODEC.type_hash + ROOT_CODEC.encode(root)))
 
 
 def hash_leaf(leaf: MarginLeaf) -> Hash32:
     """Return hashStruct of a leaf: its word in the accounts tree."""
-    return Hash32(keccak256(_LEAF.type_hash + _LEAF.encode(leaf)))
+    return Hash32(keccak256(LEAF_CODEC.type_hash + LEAF_CODEC.encode(leaf)))
 
 
 def hash_anchor(anchor: ChainAnchor) -> Hash32:
     """Return hashStruct of an anchor: its word in the snapshot tree."""
-    return Hash32(keccak256(_ANCHOR.type_hash + _ANCHOR.encode(anchor)))
+    return Hash32(keccak256(ANCHOR_CODEC.type_hash + ANCHOR_CODEC.encode(anchor)))
 
 
 def hash_leg(leg: MarginLeg) -> Hash32:
     """Return hashStruct of a leg: its word in the legs tree."""
-    return Hash32(keccak256(_LEG.type_hash + _LEG.encode(leg)))
+    return Hash32(keccak256(LEG_CODEC.type_hash + LEG_CODEC.encode(leg)))
 
 
 # --- trees -----------------------------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def check_root(root: MarginRoot) -> None:
 
     Raises `InvalidAttestation` by rule.
     """
-    _ROOT.encode(root)
+    ROOT_CODEC.encode(root)
     if ZERO_HASH in (root.accounts_root, root.snapshot_root):
         raise InvalidAttestation(AttestationRule.ZERO_ROOT, "accounts or snapshot root is zero")
     if root.leaf_count == 0:
@@ -260,16 +260,9 @@ def check_legs(leaf: MarginLeaf, legs: Sequence[MarginLeg]) -> None:
 def verify_leaf(root: MarginRoot, leaf: MarginLeaf, proof: Sequence[bytes]) -> None:
     """Check that a leaf stands under a root, by the contract's rules; return nothing or raise.
 
-    A tree is complete: its leaves stand at depth floor(log2 n) or ceil(log2 n), nothing else is a leaf.
-    Raises `InvalidAttestation` for a zero root, an empty tree or a proof too short, `InvalidProof` for the rest.
+    Raises `InvalidProof` for a zero root, an empty tree, a depth that its tree does not have, and another root;
+    `InvalidAttestation` for a field out of range.
     """
-    if root.accounts_root == ZERO_HASH:
-        raise InvalidAttestation(AttestationRule.ZERO_ROOT, "accounts root is zero")
-    if root.leaf_count == 0:
-        raise InvalidAttestation(AttestationRule.EMPTY_TREE, "leaf count 0")
-    if len(proof) < root.leaf_count.bit_length() - 1:
-        detail = f"{len(proof)} words for {root.leaf_count} leaves"
-        raise InvalidAttestation(AttestationRule.PROOF_TOO_SHORT, detail)
     verify_merkle_proof(root.accounts_root, hash_leaf(leaf), proof, root.leaf_count)
 
 
@@ -278,12 +271,12 @@ def verify_leaf(root: MarginRoot, leaf: MarginLeaf, proof: Sequence[bytes]) -> N
 
 def abi_root(root: MarginRoot) -> bytes:
     """Return the 288 bytes of a root as Solidity takes it."""
-    return _ROOT.encode(root)
+    return ROOT_CODEC.encode(root)
 
 
 def abi_leaf(leaf: MarginLeaf) -> bytes:
     """Return the 320 bytes of a leaf as Solidity takes it."""
-    return _LEAF.encode(leaf)
+    return LEAF_CODEC.encode(leaf)
 
 
 def abi_evidence(signed: SignedRoot, leaf: MarginLeaf, proof: Sequence[Hash32]) -> bytes:
@@ -297,12 +290,12 @@ def abi_evidence(signed: SignedRoot, leaf: MarginLeaf, proof: Sequence[Hash32]) 
 
 def root_from_abi(raw: bytes) -> MarginRoot:
     """Parse the 288 bytes of a root. Raises `InvalidAttestation` for another length or a word out of range."""
-    return MarginRoot(*_ROOT.decode(raw))  # type: ignore[arg-type]  # the table has the fields' order and types
+    return MarginRoot(*ROOT_CODEC.decode(raw))  # type: ignore[arg-type]  # the table has the fields' order and types
 
 
 def leaf_from_abi(raw: bytes) -> MarginLeaf:
     """Parse the 320 bytes of a leaf. Raises `InvalidAttestation` for another length or a word out of range."""
-    return MarginLeaf(*_LEAF.decode(raw))  # type: ignore[arg-type]  # the table has the fields' order and types
+    return MarginLeaf(*LEAF_CODEC.decode(raw))  # type: ignore[arg-type]  # the table has the fields' order and types
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -310,7 +303,7 @@ def leaf_from_abi(raw: bytes) -> MarginLeaf:
 _DOMAIN_TYPE: Final = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 _DOMAIN_HEAD: Final = b"".join(keccak256(text.encode()) for text in (_DOMAIN_TYPE, DOMAIN_NAME, DOMAIN_VERSION))
 
-_ROOT: Final = StructCodec(
+ROOT_CODEC: Final = StructCodec(
     "MarginRoot",
     Field("policy_id", "bytes32"),
     Field("frame", "uint64"),
@@ -322,7 +315,7 @@ _ROOT: Final = StructCodec(
     Field("snapshot_root", "bytes32"),
     Field("accounts_root", "bytes32"),
 )
-_LEAF: Final = StructCodec(
+LEAF_CODEC: Final = StructCodec(
     "MarginLeaf",
     Field("account_id", "bytes32"),
     Field("venue_id", "bytes32"),
@@ -335,7 +328,7 @@ _LEAF: Final = StructCodec(
     Field("maintenance_margin_usd", "uint128"),
     Field("legs_root", "bytes32"),
 )
-_ANCHOR: Final = StructCodec(
+ANCHOR_CODEC: Final = StructCodec(
     "ChainAnchor",
     Field("chain_key", "bytes32"),
     Field("block_number", "uint64"),
@@ -345,7 +338,7 @@ _ANCHOR: Final = StructCodec(
     Field("finality", "uint8", Finality),
     Field("readings_root", "bytes32"),
 )
-_LEG: Final = StructCodec(
+LEG_CODEC: Final = StructCodec(
     "MarginLeg",
     Field("holder_key", "bytes32"),
     Field("chain_key", "bytes32"),
@@ -361,7 +354,8 @@ _LEG: Final = StructCodec(
     Field("initial_usd", "uint128"),
     Field("maintenance_usd", "uint128"),
 )
-TYPE_STRINGS: Final = (_DOMAIN_TYPE, *(codec.type_string for codec in (_ROOT, _LEAF, _ANCHOR, _LEG)))
+CODECS: Final = (ROOT_CODEC, LEAF_CODEC, ANCHOR_CODEC, LEG_CODEC)
+TYPE_STRINGS: Final = (_DOMAIN_TYPE, *(codec.type_string for codec in CODECS))
 
 
 def _check_anchor(anchor: ChainAnchor) -> None:

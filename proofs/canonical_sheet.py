@@ -33,7 +33,7 @@ def sheet_fault(
     """Say where a sheet is not a canonical answer to these questions; None where it is one."""
     if sheet.chain != chain:
         return f"sheet of {sheet.chain}, asked {chain}"
-    names = [spec.name for spec in (*lists, *columns)]
+    names = [spec.name for spec in lists] + [spec.name for spec in columns]
     if len(set(names)) != len(names):
         return "a question's name comes twice"
     if [listing.name for listing in sheet.account_lists] != [spec.name for spec in lists]:

@@ -128,10 +128,10 @@ class VerifiedChain:
         cells = self._cells.get(name)
         return None if cells is None else cells.column
 
-    def levels(self, name: str) -> bytes:
-        """Return the assurance of every row of a column, one byte each, in the order of its rows."""
+    def levels(self, name: str) -> bytes | None:
+        """Return the assurance of every row of a column, one byte each, in the question's order; None if not asked."""
         cells = self._cells.get(name)
-        return b"" if cells is None else cells.levels
+        return None if cells is None else cells.levels
 
     def accounts(self, name: str) -> AccountList | None:
         """Return an account list by the name of its question."""

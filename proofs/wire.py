@@ -30,11 +30,8 @@ class AttestationRule(StrEnum):
     MISSING_ANCHOR = "missing_anchor"
     LEGS_ROOT = "legs_root"
     LEGS_SUM = "legs_sum"
-    SNAPSHOT_ROOT = "snapshot_root"
-    ACCOUNTS_ROOT = "accounts_root"
     ZERO_ROOT = "zero_root"
     EMPTY_TREE = "empty_tree"
-    PROOF_TOO_SHORT = "proof_too_short"
     AS_OF_AFTER_FRAME = "as_of_after_frame"
     VALID_UNTIL_BEFORE_AS_OF = "valid_until_before_as_of"
     DIGEST = "digest"
@@ -80,11 +77,11 @@ class Field:
 class StructCodec:
     """Encode and decode one struct by its table of fields."""
 
-    __slots__ = ("_fields", "_get", "_plan", "type_hash", "type_string")
+    __slots__ = ("_get", "_plan", "fields", "type_hash", "type_string")
 
     def __init__(self, name: str, *fields: Field) -> None:
         """Take the fields in the order of the type string."""
-        self._fields = fields
+        self.fields: tuple[Field, ...] = fields
         self._plan = tuple((field.name, field.bounds) for field in fields)
         self._get = attrgetter(*(field.name for field in fields))
         members = ",".join(f"{field.solidity} {field.wire_name}" for field in fields)
@@ -111,10 +108,10 @@ class StructCodec:
 
         Raises `InvalidAttestation` for another length and for a word that is no value of its field.
         """
-        if len(raw) != 32 * len(self._fields):
-            detail = f"{len(raw)} bytes, expected {32 * len(self._fields)}"
+        if len(raw) != 32 * len(self.fields):
+            detail = f"{len(raw)} bytes, expected {32 * len(self.fields)}"
             raise InvalidAttestation(AttestationRule.ABI_LENGTH, detail)
-        return (self._field(field, raw[32 * at : 32 * at + 32]) for at, field in enumerate(self._fields))
+        return (self._field(field, raw[32 * at : 32 * at + 32]) for at, field in enumerate(self.fields))
 
     def _field(self, field: Field, word: bytes) -> object:
         bounds = field.bounds
