@@ -10,8 +10,10 @@ DevnetError
 
 from __future__ import annotations
 
+from chains.errors import ChainError
 
-class DevnetError(Exception):
+
+class DevnetError(ChainError):
     """Root of this package's errors."""
 
 

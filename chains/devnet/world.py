@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from chains.devnet.errors import DevnetError
+from proofs.signers import SignerSet
 from proofs.types import (
     ZERO_ADDRESS,
     AccountId,
@@ -24,6 +25,23 @@ from proofs.types import (
     account_of_address,
 )
 
+__all__ = [
+    "ACCOUNTS_BASE",
+    "DEVNET_CHAIN_NUMBERS",
+    "FEED_ROUND_BASE",
+    "MARKETS_BASE",
+    "POSITIONS_BASE",
+    "TOKEN_BALANCES_BASE",
+    "Contract",
+    "DevnetChain",
+    "Feed",
+    "Market",
+    "Place",
+    "SignerSet",
+    "World",
+    "account_id",
+]
+
 _T = TypeVar("_T")
 
 DEVNET_CHAIN_NUMBERS: Final = (31337001, 31337002, 31337003)
@@ -33,15 +51,6 @@ MARKETS_BASE: Final = 9
 POSITIONS_BASE: Final = 10
 TOKEN_BALANCES_BASE: Final = 0
 FEED_ROUND_BASE: Final = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SignerSet:
-    """State the signer set that the verifier is deployed with."""
-
-    addresses: tuple[Address, ...]
-    k: int
-    f: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,12 @@ def call(method: str, *params: Json, number: int = 1) -> dict[str, Json]:
 
 
 async def raw(url: str, body: object, timeout_s: float = 5) -> tuple[int, bytes]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s)) as session:
-        async with session.post(url, json=body, allow_redirects=False) as response:
-            return response.status, await response.read()
+    patience = aiohttp.ClientTimeout(total=timeout_s)
+    async with (
+        aiohttp.ClientSession(timeout=patience) as session,
+        session.post(url, json=body, allow_redirects=False) as response,
+    ):
+        return response.status, await response.read()
 
 
 async def ask(url: str, body: object) -> Json:
