@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Evidence, MarginGuard} from "margin/MarginGuard.sol";
+import {LockBox} from "margin/LockBox.sol";
+import {STATUS_LIQUIDATABLE} from "margin/MarginTypes.sol";
+
+/// A seizer that acts on evidence alone: anybody may seize the lock of an account whose leaf says liquidatable or worse.
+contract LeafSeizer {
+    MarginGuard public immutable venue;
+    LockBox public immutable box;
+
+    error NotLiquidatable(uint8 status);
+
+    constructor(MarginGuard venue_, LockBox box_) {
+        venue = venue_;
+        box = box_;
+    }
+
+    function seize(uint256 lockId, uint256 amount, Evidence calldata e) external {
+        venue.readEvidence(box.lockOf(lockId).accountId, uint64(block.timestamp - 60), e);
+        if (e.leaf.status < STATUS_LIQUIDATABLE) revert NotLiquidatable(e.leaf.status);
+        box.seize(lockId, amount);
+    }
+}
