@@ -10,6 +10,8 @@
           StatePruned           ...           it knows the block and no longer its state
         RpcMalformed            the source's  an answer that breaks a rule of JSON-RPC  never retried
         BodyTooLarge            the source's  above a bound of `chains.limits`
+        HeaderRefused           the source's  a block whose header does not make its hash
+        ListRefused             the chain's   a contract does not tell its accounts
         WrongChain              the source's  answers for another network               never retried
       NetworkRefused            ours            a network file breaks a rule
       QuestionRefused           the policy's    a question lacks what its kind needs
@@ -32,6 +34,8 @@ __all__ = [
     "BlockUnknown",
     "BodyTooLarge",
     "ChainError",
+    "HeaderRefused",
+    "ListRefused",
     "NetworkRefused",
     "ProviderError",
     "QuestionRefused",
@@ -123,6 +127,24 @@ class BodyTooLarge(ProviderError):
         super().__init__(provider, f"{direction} above {allowed} bytes")
 
 
+class HeaderRefused(ProviderError):
+    """Report a block whose header fields do not make the hash it is said to have."""
+
+    def __init__(self, provider: str, number: int, detail: str) -> None:
+        self.number: int = number
+        self.detail: str = detail
+        super().__init__(provider, f"header of block {number}: {detail}")
+
+
+class ListRefused(ProviderError):
+    """Report a contract that does not answer the question for its accounts."""
+
+    def __init__(self, provider: str, listing: str, detail: str) -> None:
+        self.listing: str = listing
+        self.detail: str = detail
+        super().__init__(provider, f"account list {listing}: {detail}")
+
+
 class WrongChain(ProviderError):
     """Report a provider of another network."""
 
@@ -170,6 +192,8 @@ _REASONS: Final = MappingProxyType(
         RpcRefused: Reason.RPC_REFUSED,
         RpcMalformed: Reason.RPC_MALFORMED,
         BodyTooLarge: Reason.LIMIT_EXCEEDED,
+        HeaderRefused: Reason.INVALID_HEADER,
+        ListRefused: Reason.CALL_FAILED,
         WrongChain: Reason.WRONG_CHAIN,
         RpcUnreachable: Reason.RPC_UNREACHABLE,
     }
@@ -185,10 +209,9 @@ def reason_of(error: ProviderError) -> Reason:
 
 
 def unavailable(chain: ChainId, error: ProviderError) -> Unavailable:
-    """Turn one provider's error into an outcome. Only a provider of another network is called dishonest."""
-    return Unavailable(
-        chain, reason_of(error), error.sentence, (error.provider,), dishonest=isinstance(error, WrongChain)
-    )
+    """Turn one provider's error into an outcome; another network and a refuted header are called dishonest."""
+    dishonest = isinstance(error, WrongChain | HeaderRefused)
+    return Unavailable(chain, reason_of(error), error.sentence, (error.provider,), dishonest)
 
 
 def unavailable_of_all(chain: ChainId, errors: Sequence[ProviderError]) -> Unavailable:
@@ -201,4 +224,5 @@ def unavailable_of_all(chain: ChainId, errors: Sequence[ProviderError]) -> Unava
     detail = "; ".join(str(error) for error in errors)
     reason = reasons.pop() if len(reasons) == 1 else Reason.NO_QUORUM
     providers = tuple(error.provider for error in errors)
-    return Unavailable(chain, reason, detail, providers, dishonest=reason is Reason.WRONG_CHAIN)
+    dishonest = all(isinstance(error, WrongChain | HeaderRefused) for error in errors)
+    return Unavailable(chain, reason, detail, providers, dishonest)

@@ -21,8 +21,12 @@ LENS_ROWS_MAX: Final = 16_000
 # Below this a lens call is no better than single calls.
 LENS_ROWS_MIN: Final = 8
 
-# Failed rows that are read again one by one; more than this in one sheet means that the endpoint is at fault.
-REREADS_MAX: Final = 4_096
+# Bytes of one HTTP body of lens calls at the start (halved where a gateway takes less), and at the least.
+LENS_BATCH_BYTES: Final = 1024 * 1024
+LENS_BATCH_BYTES_MIN: Final = 16 * 1024
+
+# Failed rows of one column that are read again one by one, in one HTTP batch.
+REREADS_PER_COLUMN: Final = 512
 
 # Accounts a page of `accountsSlice`: 160 kB of words, 5,000 cold slots (10.5 million gas).
 ACCOUNTS_PAGE: Final = 5_000

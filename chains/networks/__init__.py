@@ -1,0 +1,1 @@
+"""Data about networks: one TOML file each, read by `chains.network`."""
