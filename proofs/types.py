@@ -130,8 +130,8 @@ def parse_bytes(text: str, length: int | None = None) -> bytes:
 
     Raises: ValueError naming what was expected; the text itself is cut to 80 characters.
     """
-    if not isinstance(text, str) or not _HEX.fullmatch(text):
-        raise ValueError(f"not 0x-prefixed hex of whole bytes: {str(text)[:80]!r}")
+    if not _HEX.fullmatch(text):
+        raise ValueError(f"not 0x-prefixed hex of whole bytes: {text[:80]!r}")
     value = bytes.fromhex(text[2:])
     if length is not None and len(value) != length:
         raise ValueError(f"expected {length} bytes, got {len(value)}: {text[:80]!r}")

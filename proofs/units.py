@@ -53,12 +53,12 @@ def mul_div_up(a: int, b: int, denominator: int) -> int:
 
 def value_down(amount_raw: int, price_e18: int, decimals: int) -> UsdE18:
     """Return the value of an amount, floor(amount * price / 10^decimals), UsdE18."""
-    return UsdE18(mul_div_down(amount_raw, price_e18, 10 ** _checked_decimals(decimals)))
+    return UsdE18(mul_div_down(amount_raw, price_e18, power_of_ten(decimals)))
 
 
 def value_up(amount_raw: int, price_e18: int, decimals: int) -> UsdE18:
     """Return the value of an amount, ceil(amount * price / 10^decimals), UsdE18."""
-    return UsdE18(mul_div_up(amount_raw, price_e18, 10 ** _checked_decimals(decimals)))
+    return UsdE18(mul_div_up(amount_raw, price_e18, power_of_ten(decimals)))
 
 
 def share_down(value: int, ppm: int) -> int:
@@ -86,14 +86,12 @@ def compose_haircuts_up(*haircuts_ppm: int) -> Ppm:
 
 def rescale_down(value: int, from_decimals: int, to_decimals: int) -> int:
     """Move a value between decimal scales, rounding down where digits are lost."""
-    shift = _checked_decimals(to_decimals) - _checked_decimals(from_decimals)
-    return value * 10**shift if shift >= 0 else value // 10**-shift
+    return mul_div_down(value, power_of_ten(to_decimals), power_of_ten(from_decimals))
 
 
 def rescale_up(value: int, from_decimals: int, to_decimals: int) -> int:
     """Move a value between decimal scales, rounding up where digits are lost."""
-    shift = _checked_decimals(to_decimals) - _checked_decimals(from_decimals)
-    return value * 10**shift if shift >= 0 else -(-value // 10**-shift)
+    return mul_div_up(value, power_of_ten(to_decimals), power_of_ten(from_decimals))
 
 
 def parse_decimal(text: str, decimals: int) -> int:
@@ -107,19 +105,24 @@ def parse_decimal(text: str, decimals: int) -> int:
     sign, whole, fraction = match.group(1), match.group(2), match.group(3) or ""
     if len(fraction.rstrip("0")) > decimals:
         raise ValueError(f"more than {decimals} fraction digits: {text[:80]!r}")
-    scaled = int(whole) * 10**decimals + int((fraction[:decimals]).ljust(decimals, "0") or "0")
+    scaled = int(whole) * power_of_ten(decimals) + int((fraction[:decimals]).ljust(decimals, "0") or "0")
     return -scaled if sign else scaled
 
 
 def format_decimal(value: int, decimals: int) -> str:
     """Format a scaled integer as an exact decimal string without trailing zeros."""
     sign, magnitude = ("-" if value < 0 else ""), abs(value)
-    whole, fraction = divmod(magnitude, 10**decimals)
+    whole, fraction = divmod(magnitude, power_of_ten(decimals))
     digits = str(fraction).rjust(decimals, "0").rstrip("0") if decimals else ""
     return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
 
 
-def _checked_decimals(decimals: int) -> int:
+def power_of_ten(decimals: int) -> int:
+    """Return 10^decimals.
+
+    Raises: ValueError for decimals that no token can have.
+    """
     if not 0 <= decimals <= DECIMALS_MAX:
         raise ValueError(f"decimals outside 0..{DECIMALS_MAX}: {decimals}")
-    return decimals
+    power: int = 10**decimals
+    return power

@@ -17,7 +17,9 @@ COMPOSE = ROOT / "docker" / "compose.yaml"
 
 
 def instructions() -> list[tuple[str, str]]:
-    text = re.sub(r"\\\n", " ", "\n".join(line for line in DOCKERFILE.read_text().splitlines() if not line.startswith("#")))
+    text = re.sub(
+        r"\\\n", " ", "\n".join(line for line in DOCKERFILE.read_text().splitlines() if not line.startswith("#"))
+    )
     return [(line.split(None, 1)[0].upper(), line.split(None, 1)[1]) for line in text.splitlines() if line.strip()]
 
 
@@ -31,12 +33,19 @@ def stages() -> list[str]:
 
 
 def cli_help(*verb: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "relayer", *verb, "--help"], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", "relayer", *verb, "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     return done.stdout
 
 
 def test_dockerfile_copies__any__name_existing_paths() -> None:
-    copied = [part for word, rest in instructions() if word == "COPY" and "--from" not in rest for part in shlex.split(rest)[:-1]]
+    copied = [
+        part
+        for word, rest in instructions()
+        if word == "COPY" and "--from" not in rest
+        for part in shlex.split(rest)[:-1]
+    ]
 
     assert copied
     assert not [path for path in copied if not (ROOT / path).exists()]
@@ -101,10 +110,15 @@ def test_compose_services__any__build_stages_and_commands_that_exist() -> None:
 
 def test_compose_chains__any__are_the_devnet_networks() -> None:
     services = compose()["services"]
-    ids = [services[name]["command"][services[name]["command"].index("--chain-id") + 1] for name in ("anvil-a", "anvil-b", "anvil-c")]
+    ids = [
+        services[name]["command"][services[name]["command"].index("--chain-id") + 1]
+        for name in ("anvil-a", "anvil-b", "anvil-c")
+    ]
     urls = [word for word in services["world"]["command"] if word.startswith("eip155:")]
 
-    assert urls == [f"eip155:{chain}=http://{name}:8545" for chain, name in zip(ids, ("anvil-a", "anvil-b", "anvil-c"), strict=True)]
+    assert urls == [
+        f"eip155:{chain}=http://{name}:8545" for chain, name in zip(ids, ("anvil-a", "anvil-b", "anvil-c"), strict=True)
+    ]
     networks = "\n".join(path.read_text() for path in (ROOT / "chains/networks").glob("devnet*.toml"))
     assert all(f'"eip155:{chain}"' in networks for chain in ids)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = tuple([ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 COMMAND = re.compile(r"(?:^|`)relayer ((?:[a-z]+)(?: [a-z]+)?)((?: [^`\n#]*)?)", re.MULTILINE)
 GROUPS = frozenset({"audit", "flags", "policy", "config", "devnet"})
 
@@ -24,7 +24,9 @@ def numbers_in_test_names(prefix: str, folder: str) -> set[int]:
 
 
 def help_of(words: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "relayer", *words, "--help"], capture_output=True, text=True, cwd=ROOT, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "relayer", *words, "--help"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
 
 
 def test_readme__any__is_short() -> None:
@@ -84,7 +86,9 @@ def test_threats__marked_tested__are_those_with_a_test() -> None:
 
 
 def test_invariants__marked_with_a_law__are_those_with_a_law_test() -> None:
-    rows = re.findall(r"^\| INV-(\d+) \| [^|]+ \| (.+) \|$", (ROOT / "docs" / "INVARIANTS.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| INV-(\d+) \| [^|]+ \| (.+) \|$", (ROOT / "docs" / "INVARIANTS.md").read_text(), re.MULTILINE
+    )
 
     tested = {int(number) for number, where in rows if not where.startswith("not yet: ")}
 

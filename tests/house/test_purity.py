@@ -23,7 +23,12 @@ def modules_of(package: str) -> list[str]:
 
 def loaded_by(modules: list[str]) -> set[str]:
     """Return the top-level modules in memory after importing `modules` in a new interpreter."""
-    program = f"import importlib, json, sys\nfor m in {modules!r}: importlib.import_module(m)\nprint(json.dumps(sorted(sys.modules)))"
+    lines = (
+        "import importlib, json, sys",
+        f"for name in {modules!r}: importlib.import_module(name)",
+        "print(json.dumps(sorted(sys.modules)))",
+    )
+    program = "\n".join(lines)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     return set(json.loads(done.stdout))
 

@@ -17,8 +17,15 @@ FENCE = re.compile(r"#\s*fence: a (pass|request)\b")
 FENCES_MAX = 2
 TASK_CALLS = frozenset({"gather", "create_task", "ensure_future"})
 REGISTRY_HOSTS = (
-    "pypi" + ".org", "files.python" + "hosted.org", "registry.npm" + "js.org", "ghcr" + ".io", "docker" + ".io",
-    "quay" + ".io", "deb." + "debian.org", "crates" + ".io", "index.crates" + ".io",
+    "pypi" + ".org",
+    "files.python" + "hosted.org",
+    "registry.npm" + "js.org",
+    "ghcr" + ".io",
+    "docker" + ".io",
+    "quay" + ".io",
+    "deb." + "debian.org",
+    "crates" + ".io",
+    "index.crates" + ".io",
 )
 PRIVATE_PATHS = ("/wo" + "rk/", "/fa" + "rm/", "../sha" + "red", ".libr" + "ary/")
 
@@ -30,7 +37,12 @@ def committed() -> list[Path]:
 
 
 def sources() -> list[Path]:
-    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")) if "node_modules" not in path.parts]
+    return [
+        path
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if "node_modules" not in path.parts
+    ]
 
 
 def test_files_and_functions__any__within_the_sizes() -> None:
@@ -96,7 +108,11 @@ def test_tests__any__use_fakes_and_never_skip() -> None:
     for path in sorted((ROOT / "tests").rglob("*.py")):
         if path == Path(__file__).resolve():
             continue
-        found += [f"{path.relative_to(ROOT)}:{n}" for n, line in enumerate(path.read_text().splitlines(), 1) if banned.search(line)]
+        found += [
+            f"{path.relative_to(ROOT)}:{n}"
+            for n, line in enumerate(path.read_text().splitlines(), 1)
+            if banned.search(line)
+        ]
 
     assert not found, found
 
@@ -128,7 +144,9 @@ def test_locks__any__carry_hashes_and_no_addresses() -> None:
 
     assert names
     assert "://" not in requirements
-    assert all(re.search(rf"^{re.escape(name)}==[^\n]*\\\n\s+--hash=sha256:", requirements, re.MULTILINE) for name in names)
+    assert all(
+        re.search(rf"^{re.escape(name)}==[^\n]*\\\n\s+--hash=sha256:", requirements, re.MULTILINE) for name in names
+    )
     for lock in (ROOT / "chains/devnet/package-lock.json", ROOT / "proofs/contracts/package-lock.json"):
         text = lock.read_text()
         assert '"resolved"' not in text
