@@ -19,9 +19,8 @@ Source: Ethereum yellow paper, appendix D; EIP-1186.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Self, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 
 from proofs.errors import InvalidProof, InvalidRlp, LimitExceeded, Rule
 from proofs.keccak import keccak256
@@ -43,8 +42,8 @@ def verify_proof(root: bytes, key_hash: bytes, proof: Sequence[bytes], nodes: "N
     return (NodeSet() if nodes is None else nodes).verify(root, key_hash, proof)
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+# Decoded nodes are named tuples: immutable, and three times cheaper to build than frozen dataclasses.
+class _Verdict(NamedTuple):
     """End a walk: the value, or None for proven absence."""
 
     value: bytes | None
@@ -53,8 +52,7 @@ class _Verdict:
 _ABSENT: Final = _Verdict(None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
+class _Leaf(NamedTuple):
     raw: bytes
     path: str
     verdict: _Verdict
@@ -65,8 +63,7 @@ class _Leaf:
         return (self.verdict if path.endswith(self.path) else _ABSENT), depth
 
 
-@dataclass(frozen=True, slots=True)
-class _Extension:
+class _Extension(NamedTuple):
     raw: bytes
     path: str
     child: "bytes | _Branch"
@@ -78,8 +75,7 @@ class _Extension:
         return (self.child, below) if path.startswith(self.path, depth) else (_ABSENT, depth)
 
 
-@dataclass(frozen=True, slots=True)
-class _Branch:
+class _Branch(NamedTuple):
     raw: bytes
     children: tuple["_Child", ...]
 
