@@ -1,1 +1,1 @@
-"""What does each network say? Adapters, readers and transports; knows nothing of margin."""
+"""Networks: reading each chain at one pinned block; knows nothing of margin."""

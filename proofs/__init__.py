@@ -1,0 +1,1 @@
+"""Facts: codecs, proofs, attestations. Pure: whoever imports this loads no network code."""

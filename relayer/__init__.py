@@ -1,0 +1,1 @@
+"""Opinions and deeds: margin, flags, signing, service. Importing this package alone loads nothing."""

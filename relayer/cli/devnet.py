@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from relayer.cli.output import JsonOption, ExitCode, Json, Report, reporting
+from relayer.cli.output import ExitCode, Json, JsonOption, Report, reporting
 
 if TYPE_CHECKING:
     from chains.devnet.world import DevnetChain, World
