@@ -124,6 +124,31 @@ class Pipeline:
         result = await self._fenced(f"frame {frame_s}", self._pass(frame_s))
         return result if isinstance(result, FrameResult) else FrameResult(frame_s, None, bug=result)
 
+    async def run_tick(self) -> None:
+        """Look at the newest prices; whom they put in breach gets a provisional flag.
+
+        Raises: StoreFault.
+        """
+        await self._fenced("tick", self._tick())
+
+    async def _tick(self) -> None:
+        began_s = self._ports.clock.monotonic_s()
+        prices = verified_snapshot(0, await self._reader.prices())
+        found = await self._views.of_tick(prices) if prices.chains else None
+        if found is None:
+            return
+        newest_s = max(chain.anchor.block.timestamp_s for chain in prices.chains)
+        flags, events = self._views.step_tick(self._flags, found.views, newest_s)
+        if flags:
+            await self._ports.flags.put_provisional(flags, events)
+            self._flags.update({flag.account: flag for flag in flags})
+            for publisher in self._ports.publishers:
+                await publisher.publish_flags(self.open_flags, newest_s)
+        for event in events:
+            self._ports.observer.flag_changed(event)
+        seconds = self._ports.clock.monotonic_s() - began_s
+        self._ports.observer.tick_finished(seconds, len(found.candidates), len(events))
+
     async def _pass(self, frame_s: int) -> FrameResult:
         began_s = self._ports.clock.monotonic_s()
         readings = await self._reader.read(frame_s)
@@ -131,7 +156,7 @@ class Pipeline:
         plan = await self._agreed(frame_s, outcomes)
         snapshot = verified_snapshot(frame_s, _planned(outcomes, plan))
         views = await self._views.of_frame(snapshot)
-        judged = _Judged(snapshot, views, *self._views.step_all(self._flags, views, frame_s))
+        judged = _Judged(snapshot, views, *self._views.step_frame(self._flags, views, frame_s))
         signing = await self._signed(plan, judged)
         row = self._row(judged, signing)
         accounts = await self._remember(row, judged)

@@ -17,7 +17,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from chains.adapter import ChainAdapter
+from chains.adapter import NEWEST_S, ChainAdapter
 from chains.clock import Clock
 from proofs.sheet import AccountList, AccountListSpec, ColumnSpec
 from proofs.snapshot import Anchor, ChainReading, Reason, Unavailable
@@ -101,6 +101,26 @@ class FrameReader:
         return Readings(
             frame_s, accounts, tuple(outcomes.values()), MappingProxyType(work.evidence), tuple(work.refuted)
         )
+
+    async def prices(self) -> tuple[Outcome, ...]:
+        """Read the price columns alone, at the newest block of each chain that has any: provisional, without proofs."""
+        specs = plan.price_specs(self._policy)
+        outcomes: dict[ChainId, Outcome] = {}
+
+        async def one(chain: ChainId, columns: tuple[ColumnSpec, ...]) -> None:
+            outcomes[chain] = await self._prices_of(chain, columns)
+
+        async with asyncio.TaskGroup() as group:
+            for chain, columns in specs.items():
+                group.create_task(one(chain, columns))
+        return tuple(outcomes.values())
+
+    async def _prices_of(self, chain: ChainId, columns: tuple[ColumnSpec, ...]) -> Outcome:
+        anchor = await self.block_at(chain, NEWEST_S)
+        if isinstance(anchor, Unavailable):
+            return anchor
+        reading = await _within(READ_BUDGET_S, chain, self._chains[chain].read(anchor, (), (), columns))
+        return reading if isinstance(reading, Unavailable) else await self._verify(reading)
 
     async def block_at(self, chain: ChainId, not_after_s: int) -> Anchor | Unavailable:
         """Ask again which block a chain has for a time; for checking that what was attested still stands."""

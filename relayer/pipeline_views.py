@@ -1,4 +1,4 @@
-"""Views of one policy's accounts: evaluated exactly each frame, with the tree over their leaves kept between frames."""
+"""Views of one policy's accounts: evaluated exactly, reused where no input changed, and the flags that follow."""
 
 from __future__ import annotations
 
@@ -10,27 +10,44 @@ from proofs.attestation import accounts_tree, hash_leaf
 from proofs.merkle import MerkleTree
 from proofs.types import AccountId, Hash32, Quality
 from proofs.verify import VerifiedSnapshot
+from relayer.book import Book, Tick, next_book, tick
 from relayer.config.policy import Policy
 from relayer.flags import Flag, FlagEvent, step
-from relayer.margin.account import PortfolioReader, accounts_of
-from relayer.margin.evaluate import evaluate
+from relayer.margin.account import accounts_of
 from relayer.margin.market import market_of
 from relayer.margin.view import MarginView
 
+Steps = tuple[tuple[Flag, ...], tuple[FlagEvent, ...]]
+
 
 class Views:
-    """Evaluate, remember the last views, and judge flags by them."""
+    """Hold the book of the newest frame and judge by it; computing is done off the loop."""
 
     def __init__(self, policy: Policy, executor: Executor | None) -> None:
         self._rules = policy.rules
         self._quality = Quality.DEVNET if policy.has_devnet else Quality.NONE
         self._executor = executor
         self._tree = KeptTree()
-        self.evaluated = 0
+        self._book: Book | None = None
+
+    @property
+    def evaluated(self) -> int:
+        """Return how many accounts of the newest frame were evaluated anew."""
+        return 0 if self._book is None else len(self._book.evaluated)
 
     async def of_frame(self, snapshot: VerifiedSnapshot) -> tuple[MarginView, ...]:
-        """Return the views of all accounts of a snapshot, ascending by account id, off the loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._evaluated, snapshot)
+        """Return the views of all accounts of a snapshot, ascending by account id."""
+        book = await asyncio.get_running_loop().run_in_executor(self._executor, self._next_book, snapshot)
+        self._book = book
+        return book.views
+
+    async def of_tick(self, prices: VerifiedSnapshot) -> Tick | None:
+        """Return the views of those who may be in breach at newer prices; None before the first frame."""
+        book = self._book
+        if book is None:
+            return None
+        market = market_of(prices, self._rules)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, tick, book, market)
 
     def accounts_root(self, views: tuple[MarginView, ...]) -> Hash32:
         """Return the root of the tree over the views' leaves.
@@ -39,26 +56,29 @@ class Views:
         """
         return self._tree.root_of(views)
 
-    def step_all(
-        self, flags: Mapping[AccountId, Flag], views: tuple[MarginView, ...], frame: int
-    ) -> tuple[tuple[Flag, ...], tuple[FlagEvent, ...]]:
-        """Return the flags that final views changed, and what happened."""
+    def step_frame(self, flags: Mapping[AccountId, Flag], views: tuple[MarginView, ...], frame: int) -> Steps:
+        """Return the flags that a frame's final views changed, and what happened."""
+        return self._step(flags, views, frame, provisional=False)
+
+    def step_tick(self, flags: Mapping[AccountId, Flag], views: tuple[MarginView, ...], newest_s: int) -> Steps:
+        """Return the flags that provisional views changed, and what happened."""
+        return self._step(flags, views, newest_s, provisional=True)
+
+    def _next_book(self, snapshot: VerifiedSnapshot) -> Book:
+        return next_book(self._book, snapshot, accounts_of(snapshot), self._rules, self._quality)
+
+    def _step(
+        self, flags: Mapping[AccountId, Flag], views: tuple[MarginView, ...], frame: int, *, provisional: bool
+    ) -> Steps:
         changed: list[Flag] = []
         events: list[FlagEvent] = []
         for view in views:
             before = flags.get(view.account)
-            after, happened = step(before, view, self._rules.status, frame, provisional=False)
+            after, happened = step(before, view, self._rules.status, frame, provisional)
             if after != before:
                 changed.append(after)
             events += happened
         return tuple(changed), tuple(events)
-
-    def _evaluated(self, snapshot: VerifiedSnapshot) -> tuple[MarginView, ...]:
-        reader = PortfolioReader.from_snapshot(snapshot, self._rules, self._quality)
-        market = market_of(snapshot, self._rules)
-        views = tuple(evaluate(reader.portfolio(account), market, self._rules) for account in accounts_of(snapshot))
-        self.evaluated = len(views)
-        return views
 
 
 class KeptTree:

@@ -1,0 +1,150 @@
+"""Scheduler: runs the pipeline on the grid of frames, looks at prices in between, stops when told to.
+
+One loop does one thing at a time, so frames and ticks never overlap: what came due meanwhile is skipped, never queued
+(`relayer.schedule` decides, this module waits and acts). A second task only beats, so that liveness tells whether the
+event loop turns; every pass ends by its own budgets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from chains.clock import Clock
+from proofs.snapshot import Unavailable
+from proofs.types import ChainId
+from relayer.config.policy import Policy
+from relayer.pipeline import FrameResult
+from relayer.pipeline_health import FrameHealth, Health
+from relayer.plan import settled_s
+from relayer.schedule import RunFrame, RunTick, Timing, Wait, next_action
+
+BEAT_S: Final = 5.0
+"""An eighth of what liveness tolerates, rounded down."""
+TICK_S: Final = 2
+"""Prices are looked at this often between frames: one small read on each chain that has a feed."""
+
+
+class Passes(Protocol):
+    """Run passes; `relayer.pipeline.Pipeline` does."""
+
+    @property
+    def highest(self) -> int | None:
+        """Return the highest frame that was run."""
+        ...
+
+    async def run_frame(self, frame_s: int) -> FrameResult:
+        """Run one frame."""
+        ...
+
+    async def run_tick(self) -> None:
+        """Look at prices once."""
+        ...
+
+
+class ScheduleObserver(Protocol):
+    """Take notice of what did not happen."""
+
+    def frames_missed(self, frames: tuple[int, ...]) -> None:
+        """Frames came and went while something else was running; they are never returned to."""
+        ...
+
+
+def timing_of(policy: Policy, tick_s: int) -> Timing:
+    """Return the grid of a policy; where frames are as short as ticks there is nothing in between."""
+    between = tick_s if tick_s < policy.frame_s else 0
+    return Timing(policy.frame_s, settled_s(policy), policy.deadline_s, between)
+
+
+class Scheduler:
+    """Drive one pipeline until `stop`."""
+
+    def __init__(
+        self, policy: Policy, passes: Passes, clock: Clock, health: Health, observer: ScheduleObserver
+    ) -> None:
+        self._policy = policy
+        self._passes = passes
+        self._clock = clock
+        self._health = health
+        self._observer = observer
+        self._timing = timing_of(policy, TICK_S)
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Finish the pass that is running, start no other."""
+        self._health.is_draining = True
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Run frames and ticks until stopped.
+
+        Raises: StoreFault, alone: nothing else may end the service.
+        """
+        async with asyncio.TaskGroup() as group:
+            beating = group.create_task(self._beat())
+            try:
+                await self._loop()
+            finally:
+                beating.cancel()
+
+    async def run_once(self) -> FrameResult:
+        """Wait for the next frame that is due, run it, and return how it ended."""
+        while True:
+            action = next_action(int(self._clock.now_s()), self._passes.highest, None, self._frames_only())
+            if isinstance(action, RunFrame):
+                return await self._frame(action)
+            assert isinstance(action, Wait)
+            await self._clock.sleep_until(action.until_s)
+
+    def _frames_only(self) -> Timing:
+        return Timing(self._timing.frame_s, self._timing.settle_s, self._timing.deadline_s)
+
+    async def _loop(self) -> None:
+        last_tick_s: int | None = None
+        last_frame = self._passes.highest
+        while not self._stopping.is_set():
+            action = next_action(int(self._clock.now_s()), last_frame, last_tick_s, self._timing)
+            if isinstance(action, RunFrame):
+                await self._frame(action)
+                last_frame = action.slot.frame
+            elif isinstance(action, RunTick):
+                await self._passes.run_tick()
+                last_tick_s = action.tick_s
+            else:
+                await self._wait(action)
+
+    async def _frame(self, action: RunFrame) -> FrameResult:
+        if action.slot.missed:
+            self._observer.frames_missed(action.slot.missed)
+        result = await self._passes.run_frame(action.slot.frame)
+        if result.row is not None:
+            self._health.frame_done(self._clock.monotonic_s(), frame_health(result, self._policy.venue.chain))
+        return result
+
+    async def _wait(self, action: Wait) -> None:
+        """Sleep until something is due or the service stops, whichever is first."""
+        async with asyncio.TaskGroup() as group:
+            sleeping = group.create_task(self._clock.sleep_until(action.until_s))
+            stopping = group.create_task(self._stopping.wait())
+            await asyncio.wait((sleeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+            sleeping.cancel()
+            stopping.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            self._health.beat(self._clock.monotonic_s())
+            await asyncio.sleep(BEAT_S)
+
+
+def frame_health(result: FrameResult, venue_chain: ChainId) -> FrameHealth:
+    """Return what readiness wants to know about a pass."""
+    outcomes = () if result.snapshot is None else result.snapshot.outcomes
+    present = [outcome.chain for outcome in outcomes if not isinstance(outcome, Unavailable)]
+    return FrameHealth(
+        frame=result.frame,
+        chains_present=len(present),
+        chains_total=len(outcomes),
+        is_venue_present=venue_chain in present,
+        is_signed=result.row is not None and result.row.signed is not None,
+        skip_reason="" if result.row is None else result.row.reason,
+    )
