@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,10 @@ from relayer.cli.output import ExitCode, Json, JsonOption, reporting
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from relayer.config.operator import OperatorConfig
+    from relayer.config.policy import Policy
+    from relayer.errors import Fault
 
 config_app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Check, print and describe the configuration."
@@ -40,7 +45,7 @@ def config_check(
     with reporting("config.check@1", as_json) as report:
         operator = load_operator(file, plain)
         policy = load_policy(operator.policy)
-        faults = faults_between(operator, policy)
+        faults = (*faults_between(operator, policy), *_stranger(operator, policy))
         if faults:
             raise ConfigError(str(file), *faults)
         estimate = disk_estimate(operator, policy, accounts)
@@ -87,6 +92,22 @@ def config_schema(
         schemas: dict[str, Json] = {name: model.model_json_schema() for name, model in chosen.items()}
         report.data = schemas
         report.line(json.dumps(schemas[document] if document else schemas, indent=2))
+
+
+def _stranger(operator: OperatorConfig, policy: Policy) -> Iterator[Fault]:
+    """Refuse a keystore whose address is not in the policy's signer set; a raw key is judged when it is opened."""
+    from proofs.types import to_hex
+    from relayer.config.operator import SignerKind
+    from relayer.errors import Fault
+    from relayer.signers.keystore import keystore_address
+
+    signer = operator.signer
+    if signer is None or signer.kind is not SignerKind.KEYSTORE or not signer.path.is_file():
+        return
+    address = keystore_address(signer.path)
+    if address is not None and address not in policy.signers.addresses:
+        problem = f"{to_hex(address)} is not in the policy's signer set"
+        yield Fault("signer.path", problem, "use the key that the policy names, or a policy that names this key")
 
 
 def _mebibytes(size: int) -> str:

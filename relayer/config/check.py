@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
+from chains.network import load_networks
 from relayer.config.operator import OperatorConfig
 from relayer.config.policy import ChainPolicy, Policy
 from relayer.errors import ConfigError, Fault
@@ -45,6 +46,8 @@ def _providers(operator: OperatorConfig, policy: Policy) -> Iterator[Fault]:
             fix = "remove it, or use the policy that has this chain"
             yield Fault(f"provider[{index}].chain", f"{provider.chain} is not in the policy {policy.name!r}", fix)
     for chain in policy.chains:
+        if chain.chain not in load_networks():
+            yield Fault("policy", f"no network file describes {chain.chain}", "this release cannot read that chain")
         yield from _enough(operator, policy, chain)
 
 

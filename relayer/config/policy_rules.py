@@ -17,8 +17,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from types import MappingProxyType
 from typing import Final, Protocol
 
+from chains.network import load_networks
 from chains.readers import PRICES
-from proofs.types import evm_chain_number
+from proofs.types import ChainId, evm_chain_number
 from proofs.units import parse_decimal
 from relayer.config.fields import asset_id_parts
 from relayer.config.policy_document import ChainTable, Confirmations, PolicyDocument
@@ -59,7 +60,9 @@ def finality_s(chain: ChainTable) -> int:
     if chain.devnet:
         return DEVNET_FINALITY_S
     if isinstance(chain.finality, Confirmations):
-        return chain.finality.confirmations * SLOT_S
+        network = load_networks().get(ChainId(chain.id))
+        block_ms = 1000 * SLOT_S if network is None else network.block_time_ms
+        return -(-chain.finality.confirmations * block_ms // 1000)
     return FINALITY_S[chain.finality]
 
 
@@ -140,7 +143,7 @@ def _encumbrance(document: PolicyDocument) -> Iterator[Fault]:
 def _chains(document: PolicyDocument) -> Iterator[Fault]:
     yield from _repeats("chain[{}].id", [chain.id for chain in document.chain], "chain")
     for index, chain in enumerate(document.chain):
-        in_range = evm_chain_number(chain.id) // 1000 == DEVNET_NUMBER  # type: ignore[arg-type]  # checked CAIP-2 text
+        in_range = evm_chain_number(ChainId(chain.id)) // 1000 == DEVNET_NUMBER
         if chain.devnet and not in_range:
             yield Fault(
                 f"chain[{index}].devnet",
