@@ -29,6 +29,14 @@ const SETTINGS = {
   viaIR: false,
 };
 
+const OUTPUTS = [
+  "abi",
+  "evm.bytecode.object",
+  "evm.deployedBytecode.object",
+  "evm.deployedBytecode.immutableReferences",
+  "storageLayout",
+];
+
 /** Return the value with the keys of every object sorted. */
 function sorted(value) {
   if (Array.isArray(value)) return value.map(sorted);
@@ -92,16 +100,10 @@ function isEntry(item) {
 
 /** Compile one root and write its artifacts; files of contracts that are gone are deleted. */
 function build(prefix, root, outDir) {
-  const input = {
-    language: "Solidity",
-    sources: sourcesOf(prefix, root),
-    settings: {
-      ...SETTINGS,
-      outputSelection: {
-        "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences", "storageLayout"], "": ["ast"] },
-      },
-    },
-  };
+  const sources = sourcesOf(prefix, root);
+  const own = Object.fromEntries(Object.keys(sources).map((file) => [file, { "*": OUTPUTS }]));
+  const outputSelection = { ...own, "*": { "": ["ast"] } };
+  const input = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection } };
   const output = JSON.parse(solc.compile(JSON.stringify(input), { import: findImport }));
   const problems = (output.errors ?? []).filter((problem) => !isForeignWarning(problem));
   problems.forEach((problem) => process.stderr.write(problem.formattedMessage));
@@ -109,8 +111,7 @@ function build(prefix, root, outDir) {
   const names = variableNames(Object.values(output.sources).map((source) => source.ast));
   fs.mkdirSync(outDir, { recursive: true });
   const written = new Set();
-  for (const [file, contracts] of Object.entries(output.contracts)) {
-    if (!file.startsWith(`${prefix}/`)) continue;
+  for (const [file, contracts] of Object.entries(output.contracts ?? {})) {
     for (const [name, contract] of Object.entries(contracts)) {
       if (contract.evm.deployedBytecode.object === "" || !contract.abi.some(isEntry)) continue;
       const text = JSON.stringify(sorted(artifactOf(name, contract, names)), null, 1);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from eth_utils import keccak
 
@@ -156,30 +158,40 @@ def test_th_106_replay__at_another_verifier_of_the_same_signers__is_refused(chai
     assert twin.refusal(e) == ("SignatureInvalid", (0,))
 
 
-def test_th_106_replay__at_the_twin_address_on_another_chain__is_refused() -> None:
-    refusals = []
-    with start_anvil(31337002, block_time_s=None) as one, start_anvil(31337003, block_time_s=None) as two:
-        first, second = (deploy_quorum(connect(node), keys(1), k=1, f=0) for node in (one, two))
-        second.chain.mine_at(max(first.chain.now, second.chain.now) + 1)
-        e = first.evidence(LEAF)
-        refusals = [first.refusal(e), second.refusal(e)]
+@pytest.fixture
+def fresh_chains() -> Iterator[tuple[Chain, Chain]]:
+    """Run two devnets on which nothing was deployed yet."""
+    with (
+        start_anvil(31337002, block_time_s=None) as one,
+        start_anvil(31337003, block_time_s=None) as two,
+        connect(one) as first,
+        connect(two) as second,
+    ):
+        yield first, second
 
-        assert first.verifier.address == second.verifier.address
-        assert refusals == [OK, ("SignatureInvalid", (0,))]
+
+def test_th_106_replay__at_the_twin_address_on_another_chain__is_refused(fresh_chains: tuple[Chain, Chain]) -> None:
+    first, second = (deploy_quorum(chain, keys(1), k=1, f=0) for chain in fresh_chains)
+    second.chain.mine_at(max(first.chain.now, second.chain.now) + 1)
+    e = first.evidence(LEAF)
+
+    assert first.verifier.address == second.verifier.address
+    assert (first.refusal(e), second.refusal(e)) == (OK, ("SignatureInvalid", (0,)))
 
 
-def test_th_106_chain_id__that_changes_under_the_contract__changes_the_domain() -> None:
-    with start_anvil(31337002, block_time_s=None) as node:
-        quorum = deploy_quorum(connect(node), keys(1), k=1, f=0)
-        e = quorum.evidence(LEAF)
-        quorum.chain.send(quorum.verifier.functions.postRoot(e.root, e.signatures))
-        before = quorum.verifier.functions.domainSeparator().call()
-        node.rpc("anvil_setChainId", [31337003])
-        quorum.chain.mine_at(quorum.chain.now + 1)
+def test_th_106_chain_id__that_changes_under_the_contract__changes_the_domain(
+    fresh_chains: tuple[Chain, Chain],
+) -> None:
+    quorum = deploy_quorum(fresh_chains[0], keys(1), k=1, f=0)
+    e = quorum.evidence(LEAF)
+    quorum.chain.send(quorum.verifier.functions.postRoot(e.root, e.signatures))
+    before = quorum.verifier.functions.domainSeparator().call()
+    quorum.chain.node.rpc("anvil_setChainId", [31337009])
+    quorum.chain.mine_at(quorum.chain.now + 1)
 
-        posted = quorum.chain.refusal(quorum.verifier.functions.verifyPosted(e.root, LEAF, []))
+    posted = quorum.chain.refusal(quorum.verifier.functions.verifyPosted(e.root, LEAF, []))
 
-        assert quorum.verifier.functions.domainSeparator().call() != before
-        assert quorum.refusal(e) == ("SignatureInvalid", (0,))
-        assert posted[0] == "RootNotPosted"
-        assert quorum.refusal(quorum.evidence(LEAF)) == OK
+    assert quorum.verifier.functions.domainSeparator().call() != before
+    assert quorum.refusal(e) == ("SignatureInvalid", (0,))
+    assert posted[0] == "RootNotPosted"
+    assert quorum.refusal(quorum.evidence(LEAF)) == OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -58,6 +59,7 @@ class Evidence(NamedTuple):
     proof: list[bytes]
 
 
+@cache
 def key(number: int) -> LocalAccount:
     """Return test key number `number`."""
     return Account.from_key(keccak(b"margin test key" + number.to_bytes(4, "big")))
