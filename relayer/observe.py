@@ -161,6 +161,13 @@ class Observe:
         told = {"state": str(row.state), "reason": row.reason or None, "digest": digest, "seconds": round(seconds, 3)}
         self._log.info("frame_finished", frame=row.frame, **told, **counts)
 
+    def frames_missed(self, frames: tuple[int, ...]) -> None:
+        """Frames came and went while something else ran; they are never returned to."""
+        if not frames:
+            return
+        self.series.frames_missed.inc(len(frames))
+        self._log.info("frames_missed", first=frames[0], last=frames[-1], count=len(frames))
+
     def chain_missing(self, frame: int, outcome: Unavailable) -> None:
         """A chain contributes nothing to a frame; logged when that begins and when its reason changes."""
         self.series.chain_missing.labels(outcome.chain, outcome.reason.value).inc()

@@ -105,6 +105,7 @@ class Series:
         self.frame_accounts = self._gauge("cycle_accounts", "Accounts of the newest frame.")
         self.frame_evaluated = self._gauge("cycle_evaluated_accounts", "Of these, evaluated anew.")
         self.frames_skipped = self._counter("cycle_skipped", "Frames that were not signed although a signer is there.")
+        self.frames_missed = self._counter("cycle_missed", "Frames that passed while something else ran.")
         self.accounts = self._gauge("accounts", "Accounts by status.", "status")
         self.attestations = self._counter("attestations", "What became of roots to sign.", "result")
         self.attestation_age = self._gauge("attestation_age_seconds", "Age of the newest signed root's oldest reading.")
