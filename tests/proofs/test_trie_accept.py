@@ -184,6 +184,23 @@ def test_node_set__proofs_of_one_trie__keeps_each_node_once() -> None:
     )
 
 
+def test_node_set__many_proofs__hashes_each_unique_node_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = {hash_of(index.to_bytes(2, "big")): b"\x09" for index in range(300)}
+    built = build_trie(items)
+    hashed: list[bytes] = []
+
+    def counted(data: bytes) -> bytes:
+        hashed.append(data)
+        return hash_of(data)
+
+    monkeypatch.setattr("proofs.trie.keccak256", counted)
+    nodes = NodeSet()
+    for key in items:
+        nodes.verify(built.root, key, built.prove(key))
+
+    assert len(hashed) == len(set(hashed)) == len(nodes)
+
+
 def test_build_trie__nothing__empty_root_and_both_spellings() -> None:
     built = build_trie({})
 

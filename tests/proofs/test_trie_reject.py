@@ -342,6 +342,21 @@ def test_th_034_node__not_canonical__refused(node: bytes, rule: Rule) -> None:
     assert alone(node) == rule
 
 
+@pytest.mark.parametrize("count", range(2, 17))
+def test_th_034_branch_header__every_other_length_and_form__refused(count: int) -> None:
+    node = branch({index: hash_of(bytes([index])) for index in range(count)})
+    body = node[2:] if node[0] == 0xF8 else node[3:]
+    headers = {bytes([0xF8, length]) for length in range(256)}
+    headers |= {b"\xf9" + length.to_bytes(2, "big") for length in range(600)}
+    headers |= {bytes([lead]) + node[1 : len(node) - len(body)] for lead in range(256)}
+
+    assert alone(node) == Rule.NODE_MISSING  # the right header: a hashed child follows, digit 0 of KEY is child 0
+    for header in headers - {node[: len(node) - len(body)]}:
+        with pytest.raises(ProofError) as caught:
+            verify_proof(hash_of(header + body), KEY, [header + body])
+        assert not isinstance(caught.value, InvalidProof) or caught.value.rule != Rule.NODE_MISSING
+
+
 @given(st.dictionaries(st.integers(0, 15), st.binary(min_size=32, max_size=32), min_size=2), st.data())
 def test_th_034_branch__bytes_changed_under_an_attacker_made_root__typed(
     children: dict[int, object], data: st.DataObject
