@@ -73,10 +73,15 @@ def seed_accounts(world: World, count: int, seed: int = 0) -> tuple[SeededAccoun
     A world may be seeded again with another seed.
     """
     accounts = tuple(_draw_account(world, seed, index) for index in range(count))
+    create_accounts(world, accounts)
+    return accounts
+
+
+def create_accounts(world: World, accounts: Sequence[SeededAccount]) -> None:
+    """Create accounts as they are written down, by mined transactions: locks, positions and coins for gas."""
     plan = {chain.url: list(_lock_transactions(world, chain, accounts)) for chain in world.chains}
     plan[world.home.url] += [*_position_transactions(world, accounts), *_gift_transactions(world, accounts)]
     transact_all(plan)
-    return accounts
 
 
 # --- drawing ---------------------------------------------------------------------------------------------------------
