@@ -15,8 +15,8 @@ round around the middle, so that no timestamps make it longer than log2 of the d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
@@ -113,7 +113,7 @@ def _guess(bracket: Bracket, bound_s: int, block_time_ms: int) -> int:
 class Trail:
     """Remember the hashes that one provider showed at the newest heights."""
 
-    hashes: MappingProxyType[int, Hash32] = MappingProxyType({})
+    hashes: Mapping[int, Hash32] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def watch(trail: Trail, blocks: Sequence[Stamp]) -> tuple[Trail, tuple[int, int] | None]:
