@@ -38,6 +38,7 @@ POLL_S: Final = 0.01
 PORT_FIRST: Final = 10_000  # below Linux's ephemeral range, whose ports outgoing connections take at any time
 PORT_COUNT: Final = 22_000
 GAS_LIMIT: Final = 1_000_000_000  # a whole world, or a read of very many holders, fits one block
+BALANCE_ETH: Final = 1_000_000_000  # of each unlocked account
 MACHINES: Final = MappingProxyType({"x86_64": "amd64", "aarch64": "arm64"})
 
 # Runs in the child before anvil replaces it: die with the parent (1 is PR_SET_PDEATHSIG), unless it died already.
@@ -73,8 +74,13 @@ class AnvilNode:
         return self._process.poll() is None
 
     def pause(self) -> None:
-        """Freeze the process: connections are accepted by the kernel and never answered."""
+        """Freeze the process, every thread of it: the kernel accepts connections that are never answered."""
         os.kill(self.pid, signal.SIGSTOP)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while not _is_frozen(self.pid):
+            if time.monotonic() > deadline:
+                raise AnvilFailed(self.chain_id, "does not stop")
+            time.sleep(POLL_S)
 
     def resume(self) -> None:
         """Thaw a paused process."""
@@ -145,7 +151,8 @@ class _Launch:
         command = (
             *(sys.executable, "-I", "-S", "-c", _EXEC_BOUND, str(os.getpid()), str(self._program)),
             *("--host", "127.0.0.1", "--port", str(self._port), "--chain-id", str(self._chain_id)),
-            *("--quiet", "--no-request-size-limit", "--gas-limit", str(GAS_LIMIT), *self._options),
+            *("--quiet", "--no-request-size-limit", "--gas-limit", str(GAS_LIMIT), "--balance", str(BALANCE_ETH)),
+            *self._options,
         )
         environment = {"HOME": str(self._home), "TMPDIR": str(self._home), "PATH": os.environ.get("PATH", os.defpath)}
         with self._log.open("wb") as log:
@@ -210,6 +217,17 @@ def _holds_port(pid: int, port: int) -> bool:
     except OSError:  # the child ended, or closed a descriptor, meanwhile: ask again
         return False
     return not listening.isdisjoint(held)
+
+
+def _is_frozen(pid: int) -> bool:
+    """Tell whether all threads of a process are stopped, from /proc; elsewhere the signal must do."""
+    if sys.platform != "linux":
+        return True
+    try:
+        stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:  # a thread ended meanwhile: ask again
+        return False
+    return all(stat.rpartition(")")[2].split()[0] in "Tt" for stat in stats)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

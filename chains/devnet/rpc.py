@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -14,7 +14,8 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 """What JSON can say."""
 
 TIMEOUT_S: Final = 30.0
-BATCH_CALLS_MAX: Final = 500  # keeps one body of transactions well below anvil's 2 MiB
+BATCH_CALLS_MAX: Final = 500
+BATCH_BYTES_MAX: Final = 2**20  # anvil refuses bodies above 2 MiB
 
 
 def rpc(url: str, method: str, params: Sequence[Json] = (), timeout_s: float = TIMEOUT_S) -> Json:
@@ -31,23 +32,28 @@ def rpc_batch(url: str, calls: Sequence[tuple[str, Sequence[Json]]], timeout_s: 
     Raises: as `rpc`; the first refused call is raised.
     """
     results: list[Json] = []
-    for start in range(0, len(calls), BATCH_CALLS_MAX):
-        results.extend(_one_batch(url, calls[start : start + BATCH_CALLS_MAX], timeout_s))
+    for chunk in _chunks(calls):
+        answers = json.loads(_post(url, b"[" + b",".join(chunk) + b"]", timeout_s))
+        if not isinstance(answers, list) or len(answers) != len(chunk):
+            raise DevnetError(f"{url}: not the answer to a batch of {len(chunk)}: {str(answers)[:200]}")
+        by_id = {answer.get("id"): answer for answer in answers}
+        results += [_result(calls[at][0], by_id.get(at)) for at in range(len(results), len(results) + len(chunk))]
     return results
 
 
-def _one_batch(url: str, calls: Sequence[tuple[str, Sequence[Json]]], timeout_s: float) -> list[Json]:
-    body = json.dumps(
-        [
-            {"jsonrpc": "2.0", "id": i, "method": method, "params": list(params)}
-            for i, (method, params) in enumerate(calls)
-        ]
-    )
-    answers = json.loads(_post(url, body.encode(), timeout_s))
-    if not isinstance(answers, list) or len(answers) != len(calls):
-        raise DevnetError(f"{url}: not the answer to a batch of {len(calls)}: {str(answers)[:200]}")
-    by_id = {answer.get("id"): answer for answer in answers}
-    return [_result(calls[i][0], by_id.get(i)) for i in range(len(calls))]
+def _chunks(calls: Sequence[tuple[str, Sequence[Json]]]) -> Iterator[list[bytes]]:
+    """Yield the calls' texts, numbered from 0, so many at a time that a body stays within both bounds."""
+    chunk: list[bytes] = []
+    size = 0
+    for number, (method, params) in enumerate(calls):
+        text = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}).encode()
+        if chunk and (len(chunk) == BATCH_CALLS_MAX or size + len(text) > BATCH_BYTES_MAX):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(text)
+        size += len(text)
+    if chunk:
+        yield chunk
 
 
 def _result(method: str, answer: object) -> Json:

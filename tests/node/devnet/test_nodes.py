@@ -150,3 +150,13 @@ def test_rpc_batch__more_than_one_chunk__answers_in_order_and_raises_the_refusal
 
     assert answers == ["0x0"] * 601
     assert (refused.value.method, refused.value.code) == ("no_such_method", -32601)
+
+
+def test_rpc_batch__bodies_beyond_two_mebibytes__are_parted() -> None:
+    data = "0x" + "00" * 200_000
+
+    with start_anvil(31337001) as node:
+        answers = rpc_batch(node.url, [("web3_sha3", [data]), ("eth_chainId", [])] * 6)
+
+    assert answers[1::2] == ["0x1de2a29"] * 6
+    assert len(set(map(str, answers[::2]))) == 1
