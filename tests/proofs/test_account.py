@@ -240,7 +240,6 @@ def test_account_body__largest__has_the_limit_size() -> None:
 @pytest.mark.parametrize(
     ("leaf", "rule"),
     [
-        (b"\x80", Rule.VALUE_EMPTY),
         (b"\x00", Rule.STORAGE_VALUE),
         (b"\x82\x00\x01", Rule.STORAGE_VALUE),
         (b"\x81\x01", Rule.STORAGE_VALUE),
@@ -256,6 +255,10 @@ def test_th_034_storage_word__zero_not_canonical_too_wide_or_list__refused(leaf:
         one_word(leaf)
 
     assert caught.value.rule == rule
+
+
+def test_storage_word__canonical_zero__reads_as_zero() -> None:
+    assert one_word(b"\x80") == 0
 
 
 def test_storage_word__largest__has_the_limit_size() -> None:
