@@ -203,9 +203,14 @@ class Pipeline:
     async def _remember(self, row: FrameRow, judged: _Judged) -> tuple[AccountRow, ...]:
         """Store the frame with its accounts, flags and events in one transaction; only then believe the flags."""
         accounts = tuple(account_row(view) for view in judged.views)
-        await self._ports.frames.put(row, accounts, judged.flags, judged.events)
+        await self._ports.frames.put(row, accounts, self._lasting(judged.flags), judged.events)
         self._flags.update({flag.account: flag for flag in judged.flags})
         return accounts
+
+    def _lasting(self, flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
+        """Leave out flags that were clear and are: nothing is lost when they are forgotten."""
+        open_before = {account for account, flag in self._flags.items() if flag.state is not FlagState.CLEAR}
+        return tuple(flag for flag in flags if flag.state is not FlagState.CLEAR or flag.account in open_before)
 
     async def _keep_evidence(self, row: FrameRow, readings: Readings, judged: _Judged) -> None:
         if row.signed is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
+from types import MappingProxyType
 
 from proofs.attestation import accounts_tree, hash_leaf
 from proofs.merkle import MerkleTree
@@ -14,7 +16,7 @@ from relayer.book import Book, Tick, next_book, tick
 from relayer.config.policy import Policy
 from relayer.flags import Flag, FlagEvent, step
 from relayer.margin.account import accounts_of
-from relayer.margin.market import market_of
+from relayer.margin.market import Market, Price, market_of
 from relayer.margin.view import MarginView
 
 Steps = tuple[tuple[Flag, ...], tuple[FlagEvent, ...]]
@@ -46,7 +48,7 @@ class Views:
         book = self._book
         if book is None:
             return None
-        market = market_of(prices, self._rules)
+        market = provisional_market(market_of(prices, self._rules), book.market)
         return await asyncio.get_running_loop().run_in_executor(self._executor, tick, book, market)
 
     def accounts_root(self, views: tuple[MarginView, ...]) -> Hash32:
@@ -79,6 +81,20 @@ class Views:
                 changed.append(after)
             events += happened
         return tuple(changed), tuple(events)
+
+
+def provisional_market(newest: Market, final: Market) -> Market:
+    """Return the newest prices at the assurance that each asset's price had in the frame.
+
+    Nobody waits for proofs of a price that only asks for an exact look. Were its lower level counted, every position
+    that the policy wants proven would be missing between frames, and no flag could be raised on it.
+    """
+    levels = {symbol: price.assurance for symbol, price in final.prices.items() if isinstance(price, Price)}
+    lifted = {
+        symbol: replace(price, assurance=levels.get(symbol, price.assurance)) if isinstance(price, Price) else price
+        for symbol, price in newest.prices.items()
+    }
+    return Market(MappingProxyType(lifted))
 
 
 class KeptTree:

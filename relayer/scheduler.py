@@ -19,8 +19,10 @@ from relayer.pipeline_health import FrameHealth, Health
 from relayer.plan import settled_s
 from relayer.schedule import RunFrame, RunTick, Timing, Wait, next_action
 
-BEAT_S: Final = 5.0
-"""An eighth of what liveness tolerates, rounded down."""
+BEAT_S: Final = 1.0
+"""How often the loop is seen to turn; liveness tolerates sixty silent beats."""
+DRAIN_S: Final = 10.0
+"""How long a pass may go on after the service was told to stop; then it is dropped, which is safe at every await."""
 TICK_S: Final = 2
 """Prices are looked at this often between frames: one small read on each chain that has a feed."""
 
@@ -43,10 +45,14 @@ class Passes(Protocol):
 
 
 class ScheduleObserver(Protocol):
-    """Take notice of what did not happen."""
+    """Take notice of what did not happen, or came late."""
 
     def frames_missed(self, frames: tuple[int, ...]) -> None:
         """Frames came and went while something else was running; they are never returned to."""
+        ...
+
+    def loop_lagged(self, seconds: float) -> None:
+        """The event loop woke that much later than asked."""
         ...
 
 
@@ -76,16 +82,17 @@ class Scheduler:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Run frames and ticks until stopped.
+        """Run frames and ticks until stopped; a pass under way gets `DRAIN_S` to finish.
 
-        Raises: StoreFault, alone: nothing else may end the service.
+        Raises: ExceptionGroup holding a StoreFault; nothing else may end the service.
         """
         async with asyncio.TaskGroup() as group:
-            beating = group.create_task(self._beat())
-            try:
-                await self._loop()
-            finally:
-                beating.cancel()
+            beating, looping = group.create_task(self._beat()), group.create_task(self._loop())
+            stopping = group.create_task(self._stopping.wait())
+            await asyncio.wait((stopping, looping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((looping,), timeout=DRAIN_S)
+            for task in (beating, looping, stopping):
+                task.cancel()
 
     async def run_once(self) -> FrameResult:
         """Wait for the next frame that is due, run it, and return how it ended."""
@@ -132,8 +139,10 @@ class Scheduler:
 
     async def _beat(self) -> None:
         while True:
-            self._health.beat(self._clock.monotonic_s())
+            began_s = self._clock.monotonic_s()
+            self._health.beat(began_s)
             await asyncio.sleep(BEAT_S)
+            self._observer.loop_lagged(max(0.0, self._clock.monotonic_s() - began_s - BEAT_S))
 
 
 def frame_health(result: FrameResult, venue_chain: ChainId) -> FrameHealth:

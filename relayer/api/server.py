@@ -139,3 +139,9 @@ def _problem_of(refusal: web.HTTPException) -> Problem:
     if isinstance(refusal, web.HTTPMethodNotAllowed):
         return Problem(Code.METHOD, "all routes are read with GET")
     return Problem(Code.REQUEST, refusal.reason)
+
+
+def listening(runner: web.AppRunner) -> tuple[str, int]:
+    """Return host and port that a started server listens on."""
+    host, port = runner.addresses[0][:2]
+    return str(host), int(port)

@@ -15,8 +15,18 @@ from dataclasses import dataclass, field, replace
 
 from chains.adapter import ChainAdapter
 from chains.devnet.policy import policy_document, policy_text
-from chains.devnet.world import ACCOUNTS_BASE, FEED_ROUND_BASE, MARKETS_BASE, POSITIONS_BASE
-from chains.devnet.world import Contract, DevnetChain, Feed, Market, Place, World
+from chains.devnet.world import (
+    ACCOUNTS_BASE,
+    FEED_ROUND_BASE,
+    MARKETS_BASE,
+    POSITIONS_BASE,
+    Contract,
+    DevnetChain,
+    Feed,
+    Market,
+    Place,
+    World,
+)
 from chains.fake import FakeChain, pack_position, pack_round
 from proofs.keccak import keccak256
 from proofs.layouts import AccountArray, DevFeedRound, LockBoxAccounts, LockBoxLocks, PerpVenuePosition
@@ -78,7 +88,12 @@ def described(signers: SignerSet) -> World:
     """Return what stands on the chains, as the devnet describes it."""
     chains = tuple(
         DevnetChain(
-            chain, f"Devnet {name}", "", 0, Contract(LOCK_BOX[name], CODE), Contract(address("seeder"), CODE),
+            chain,
+            f"Devnet {name}",
+            "",
+            0,
+            Contract(LOCK_BOX[name], CODE),
+            Contract(address("seeder"), CODE),
             tuple(place(name, symbol) for symbol in PLACES[name]),
         )
         for name, chain in CHAINS.items()
@@ -87,8 +102,17 @@ def described(signers: SignerSet) -> World:
     markets = tuple(Market(name, market_id(name), symbol, 100_000, 50_000) for name, symbol in MARKETS.items())
     owner = address("owner")
     return World(
-        chains, Contract(VENUE, CODE), Contract(VERIFIER, CODE), VENUE_ID, feeds, markets, signers, owner, owner,
-        address("receiver"), 900,
+        chains,
+        Contract(VENUE, CODE),
+        Contract(VERIFIER, CODE),
+        VENUE_ID,
+        feeds,
+        markets,
+        signers,
+        owner,
+        owner,
+        address("receiver"),
+        900,
     )
 
 
@@ -222,8 +246,14 @@ def make_bench(
     """Compose a pipeline over a world; `changes` replace ports."""
     clock, noticed = ManualClock(world.now_s), Noticed()
     ports = Ports(
-        policy=policy or make_policy(), chains=world.adapters, clock=clock, frames=store, flags=store,
-        publishers=publishers, observer=noticed, signing=signing_ports(store),
+        policy=policy or make_policy(),
+        chains=world.adapters,
+        clock=clock,
+        frames=store,
+        flags=store,
+        publishers=publishers,
+        observer=noticed,
+        signing=signing_ports(store),
     )
     ports = replace(ports, **changes)
     return Bench(Pipeline(ports, bundles_kept=3), ports, clock, noticed, store)
