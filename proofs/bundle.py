@@ -14,12 +14,12 @@ report says what could not be verified as well: above all, that the stated block
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from proofs.attestation import accounts_tree, check_legs, snapshot_root
+from proofs.attestation import accounts_tree, check_legs, check_root, digest, missing_anchor, snapshot_root
 from proofs.bundle_archive import ARCHIVE, check_sums, pack, sums_of, unpack
 from proofs.bundle_contents import (
     ANCHORS,
@@ -37,10 +37,10 @@ from proofs.bundle_contents import (
 from proofs.bundle_readings import HEADERS, PROOFS, SHEETS, reading_file
 from proofs.errors import ProofError
 from proofs.keccak import keccak256
-from proofs.signers import verify_signed_root
+from proofs.signers import check_signatures
 from proofs.snapshot import Reason, Snapshot, Unavailable
 from proofs.types import Assurance, ChainId, Hash32, Quality, to_hex
-from proofs.verify import VerifiedChain, VerifiedSnapshot, verify
+from proofs.verify import VerifiedChain, VerifiedSnapshot, chain_anchor, verify
 
 __all__ = [
     "ARCHIVE",
@@ -119,7 +119,8 @@ def verify_bundle(contents: BundleContents, anchors: Mapping[ChainId, Hash32]) -
     ledger = _Ledger()
     snapshot = _verified(contents, ledger)
     if snapshot is not None:
-        ledger.run("anchors", ANCHORS, lambda: _check_anchors(contents, snapshot))
+        ledger.run("anchors", ANCHORS, lambda: _check_chains(contents, snapshot))
+        _check_anchors(contents, snapshot, ledger)
         ledger.run("as of and skew", ROOT, lambda: _check_times(contents, snapshot))
     ledger.run("policy id", POLICY, lambda: _check_policy(contents))
     ledger.run("frame", MANIFEST, lambda: _check_frame(contents))
@@ -127,6 +128,7 @@ def verify_bundle(contents: BundleContents, anchors: Mapping[ChainId, Hash32]) -
     ledger.run("leaves", LEAVES, lambda: _check_leaves(contents))
     _check_all_legs(contents, ledger)
     ledger.run("accounts tree", LEAVES, lambda: _check_tree(contents))
+    ledger.run("digest", ROOT, lambda: _check_digest(contents))
     signed_by: list[int] = []
     ledger.run("signatures", SIGNATURES, lambda: signed_by.extend(_signers_of(contents)))
     _check_given(contents, anchors, ledger)
@@ -198,14 +200,28 @@ def _verified(contents: BundleContents, ledger: _Ledger) -> VerifiedSnapshot | N
     return snapshot if is_whole else None
 
 
-def _check_anchors(contents: BundleContents, snapshot: VerifiedSnapshot) -> None:
+def _check_chains(contents: BundleContents, snapshot: VerifiedSnapshot) -> None:
+    stated = [anchor.chain_key for anchor in contents.anchors]
+    if sorted(stated) != sorted(anchor.chain_key for anchor in snapshot.anchors()):
+        raise _Fault(f"{len(stated)} anchors for {len(snapshot.outcomes)} chains, or of other chains")
+    for outcome in snapshot.missing:
+        if chain_anchor(outcome) not in contents.anchors:
+            raise _Fault(f"{outcome.chain}: the anchors have a block of it, the bundle says that it is missing")
+
+
+def _check_anchors(contents: BundleContents, snapshot: VerifiedSnapshot, ledger: _Ledger) -> None:
+    """Compare each stated anchor with the chain's header and, by itself, with its sheet."""
     stated = {anchor.chain_key: anchor for anchor in contents.anchors}
-    expected = {anchor.chain_key: anchor for anchor in snapshot.anchors()}
-    if stated.keys() != expected.keys() or len(stated) != len(contents.anchors):
-        raise _Fault(f"{len(contents.anchors)} anchors for {len(expected)} chains, or of other chains")
-    for outcome, anchor in zip(snapshot.outcomes, snapshot.anchors(), strict=True):
-        if stated[anchor.chain_key] != anchor:
-            raise _Fault(f"{outcome.chain}: anchor is not that of the chain's block and readings")
+    for verified in snapshot.chains:
+        expected = chain_anchor(verified)
+        anchor = stated.get(expected.chain_key, missing_anchor(expected.chain_key))
+        of_block = replace(anchor, readings_root=expected.readings_root)
+        for step, kind, is_equal in (
+            ("anchor", HEADERS, of_block == expected),
+            ("readings root", SHEETS, anchor.readings_root == expected.readings_root),
+        ):
+            fault = "" if is_equal else "not what anchors.json commits to"
+            ledger.note(step, reading_file(kind, verified.chain), fault)
 
 
 def _check_times(contents: BundleContents, snapshot: VerifiedSnapshot) -> None:
@@ -285,8 +301,16 @@ def _check_tree(contents: BundleContents) -> None:
         raise _Fault(f"{detail}, root has {to_hex(root.accounts_root)} over {root.leaf_count}")
 
 
+def _check_digest(contents: BundleContents) -> None:
+    check_root(contents.signed.root)
+    recomputed = digest(contents.domain, contents.signed.root)
+    if recomputed != contents.signed.digest:
+        raise _Fault(f"recomputed {to_hex(recomputed)}, stated {to_hex(contents.signed.digest)}")
+
+
 def _signers_of(contents: BundleContents) -> tuple[int, ...]:
-    return verify_signed_root(contents.signed, contents.domain, contents.signers)
+    signers = contents.signers
+    return check_signatures(contents.signed.digest, contents.signed.signatures, signers.addresses, signers.k)
 
 
 # --- what remains ----------------------------------------------------------------------------------------------------

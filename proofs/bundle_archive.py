@@ -4,6 +4,8 @@
     inside       POSIX ustar, regular files only, names rising, owner 0, time 0, mode 0644; two zero blocks at the end
     sums         SHA256SUMS names every other file with its SHA-256
 
+Deflate itself has bits that mean nothing, so what names a bundle is the hash of its SHA256SUMS, not of its archive.
+
 Nothing is ever written to a disk here, so a name can lead nowhere; names outside the pattern are refused all the same.
 A header is accepted only if it is, byte for byte, the one that we would write for that name and size: links, devices,
 long names, duplicates and times need no rule of their own. Sizes are bounded before bytes are inflated or kept.
@@ -56,12 +58,12 @@ def pack(files: Mapping[str, bytes]) -> bytes:
     return _GZIP_HEADER + deflate.compress(tar) + deflate.flush() + _gzip_trailer(tar)
 
 
-def unpack(archive: bytes) -> dict[str, bytes]:
+def unpack(archive: bytes, unpacked_bytes_max: int = UNPACKED_BYTES_MAX) -> dict[str, bytes]:
     """Return the files of an archive after checking their sums; the sums themselves are left out.
 
     Raises `InvalidBundle` naming the file, `LimitExceeded` for hostile sizes.
     """
-    tar = _inflate(archive)
+    tar = _inflate(archive, unpacked_bytes_max)
     files: dict[str, bytes] = {}
     at = 0
     last = ""
@@ -114,18 +116,18 @@ def _blamed(name: str, line: bytes, files: Mapping[str, bytes]) -> str:
 # --- gzip ------------------------------------------------------------------------------------------------------------
 
 
-def _inflate(archive: bytes) -> bytes:
+def _inflate(archive: bytes, unpacked_bytes_max: int) -> bytes:
     if len(archive) > ARCHIVE_BYTES_MAX:
         raise LimitExceeded("ARCHIVE_BYTES_MAX", ARCHIVE_BYTES_MAX, len(archive))
     if archive[: len(_GZIP_HEADER)] != _GZIP_HEADER:
         raise InvalidBundle(ARCHIVE, "gzip_header")
     inflate = zlib.decompressobj(_RAW_DEFLATE)
     try:
-        tar = inflate.decompress(archive[len(_GZIP_HEADER) :], UNPACKED_BYTES_MAX + 1)
+        tar = inflate.decompress(archive[len(_GZIP_HEADER) :], unpacked_bytes_max + 1)
     except zlib.error as fault:
         raise InvalidBundle(ARCHIVE, "gzip_stream", str(fault)) from fault
-    if len(tar) > UNPACKED_BYTES_MAX:
-        raise LimitExceeded("UNPACKED_BYTES_MAX", UNPACKED_BYTES_MAX, len(tar))
+    if len(tar) > unpacked_bytes_max:
+        raise LimitExceeded("UNPACKED_BYTES_MAX", unpacked_bytes_max, len(tar))
     if not inflate.eof or inflate.unused_data != _gzip_trailer(tar):
         raise InvalidBundle(ARCHIVE, "gzip_trailer", "length or checksum differs, or the archive was cut")
     return tar

@@ -108,7 +108,7 @@ def contents_from_files(files: Mapping[str, bytes]) -> BundleContents:
     if schema.text() != SCHEMA:
         raise schema.refuse("value", f"expected {SCHEMA}")
     require_canonical(_content(files, POLICY), POLICY)
-    outcomes = chains.each(lambda chain: _read_outcome(chain, files))
+    outcomes = _read_outcomes(chains, files)
     leaves = _structs(files, LEAVES).each(lambda leaf: read_struct(LEAF_CODEC, MarginLeaf, leaf))
     contents = BundleContents(
         tool.text(),
@@ -130,14 +130,13 @@ def _require_all(files: Mapping[str, bytes], contents: BundleContents) -> None:
     """Refuse files that nothing refers to, and lists in the manifest in other than their one order."""
     known = {MANIFEST, POLICY, ROOT, SIGNATURES, ANCHORS, LEAVES}
     known.update(legs_file(number) for number in range(_legs_files(len(contents.leaves))))
-    chains = [outcome.chain for outcome in contents.snapshot.outcomes]
     for outcome in contents.snapshot.outcomes:
         if isinstance(outcome, ChainReading):
             known.update(reading_file_names(outcome.chain))
     surplus = files.keys() - known
     if surplus:
         raise InvalidBundle(min(surplus), "file_unknown")
-    if len(set(chains)) != len(chains) or files[MANIFEST] != to_text(_manifest_json(contents)):
+    if files[MANIFEST] != to_text(_manifest_json(contents)):
         raise InvalidBundle(MANIFEST, "json_order", "chains or devnets do not rise")
 
 
@@ -237,13 +236,20 @@ def _votes_json(votes: Votes) -> Json:
     return {"agreed": list[Json](votes.agreed), "configured": str(votes.configured), "reached": votes.reached}
 
 
-def _read_outcome(reader: Reader, files: Mapping[str, bytes]) -> Outcome:
-    name, block, missing = reader.members("chain", "block", "missing")
-    chain = _read_chain_id(name)
+def _read_outcomes(reader: Reader, files: Mapping[str, bytes]) -> tuple[Outcome, ...]:
+    stated = [entry.members("chain", "block", "missing") for entry in reader.items()]
+    chains = [_read_chain_id(name) for name, _, _ in stated]
+    if len(set(chains)) != len(chains):
+        raise reader.refuse("value", "a chain comes twice")
+    entries = zip(chains, stated, strict=True)
+    return tuple(_read_outcome(chain, block, missing, files) for chain, (_, block, missing) in entries)
+
+
+def _read_outcome(chain: ChainId, block: Reader, missing: Reader, files: Mapping[str, bytes]) -> Outcome:
     unavailable = missing.optional(lambda stated: _read_missing(stated, chain))
     anchored = block.optional(lambda stated: _read_block(stated, chain))
     if (unavailable is None) == (anchored is None):
-        raise reader.refuse("value", "either a block or the reason why it is missing")
+        raise block.refuse("value", "either a block or the reason why it is missing")
     if anchored is not None:
         return read_reading(files, *anchored)
     assert unavailable is not None
