@@ -23,7 +23,7 @@ BEAT_S: Final = 1.0
 """How often the loop is seen to turn; liveness tolerates sixty silent beats."""
 DRAIN_S: Final = 10.0
 """How long a pass may go on after the service was told to stop; then it is dropped, which is safe at every await."""
-TICK_S: Final = 2
+TICK_S: Final = 1
 """Prices are looked at this often between frames: one small read on each chain that has a feed."""
 
 

@@ -34,7 +34,7 @@ def policy_document(world: World) -> Table:
     return {
         "name": "devnet",
         "version": 1,
-        "frame_s": 2,
+        "frame_s": 4,
         "deadline_s": 10,
         "lifetime_s": 300,
         "skew_s_max": 60,

@@ -37,7 +37,8 @@ def demo(
 
     with reporting("demo@1", as_json) as report:
         try:
-            report.data = _tell(out, serve, as_json)
+            told = _tell(out, serve, as_json)
+            report.data = told if as_json else None
         except (DevnetError, DemoFailed, OSError) as error:
             report.fail(ExitCode.UNEXPECTED, str(error))
         except KeyboardInterrupt:

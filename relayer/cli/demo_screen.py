@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from proofs.types import to_hex
-from proofs.units import format_decimal, parse_decimal
+from proofs.units import parse_decimal
 
 if TYPE_CHECKING:
     from chains.devnet.world import World
@@ -73,7 +73,7 @@ class Screen:
     def anchors(self, frame: Document, names: dict[str, str]) -> None:
         """Show the blocks that a frame pinned."""
         table = _table("chain", "block", "hash", "block time", "finality")
-        anchors = frame.get("anchors")
+        anchors = frame.get("chains")
         for anchor in anchors if isinstance(anchors, list) else []:
             name = names.get(str(anchor["chain"]), str(anchor["chain"]))
             row = [str(anchor.get(key, "-")) for key in ("block_number", "block_hash", "timestamp", "finality")]
@@ -135,10 +135,10 @@ def _lines(view: Document, *kinds: str) -> list[dict[str, object]]:
 
 
 def _collateral(view: Document, names: dict[str, str]) -> str:
-    parts = [
-        f"{names.get(str(line['chain']), '?')[-1]}: {_amount(line)} {line['symbol']}"
-        for line in _lines(view, "lock", "balance")
-    ]
+    parts = []
+    for line in _lines(view, "lock", "balance"):
+        name = names.get(str(line["chain"]), "?")
+        parts.append(f"{name[-1]}: {_amount(line)} {line['symbol']}")
     return escape(", ".join(parts))
 
 
@@ -147,7 +147,7 @@ def _positions(view: Document) -> str:
 
 
 def _amount(line: dict[str, object]) -> str:
-    return format_decimal(int(str(line["amount_raw"])), int(str(line["decimals"])))
+    return str(line["amount"])
 
 
 def _usd(text: object) -> str:
@@ -157,7 +157,7 @@ def _usd(text: object) -> str:
 
 
 def _ratio(text: object) -> str:
-    return "-" if text is None else str(text)
+    return "-" if text is None else _usd(text)
 
 
 def _short(text: str, digits: int = 6) -> str:

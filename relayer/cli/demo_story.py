@@ -5,6 +5,7 @@ Every wait is bounded; a step that does not happen ends the demo with the step's
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -202,10 +203,9 @@ class Story:
         self._screen.say(
             f"{bundle.name}: {len(archive):,} bytes, relayer verify ended with {code}: [bold]{data['verdict']}"
         )
-        self._screen.say("verified:")
-        self._screen.reasons([str(item) for item in data.get("verified", [])])
-        self._screen.say("a file alone cannot show:")
-        self._screen.reasons([str(item) for item in data.get("not_verified", [])])
+        self._screen.say(f"verified: {', '.join(_steps(data))}")
+        self._screen.say("what a file alone cannot show:")
+        self._screen.reasons(_unverified(data))
         if code not in (0, 5):
             raise DemoFailed(f"the bundle did not verify: {envelope['errors']}")
         return str(data["verdict"])
@@ -222,3 +222,22 @@ def _signed(frame: Document) -> Document:
 
 def _policy_id(root: dict[str, object]) -> bytes:
     return bytes.fromhex(str(root["policy_id"])[2:])
+
+
+def _steps(data: Document) -> list[str]:
+    """Return the names of the verified steps, each once, in order."""
+    checks = data["checks"]
+    assert isinstance(checks, list)
+    return list(dict.fromkeys(str(check["step"]) for check in checks if not check["fault"]))
+
+
+def _unverified(data: Document) -> list[str]:
+    """Return what was not verified; what is said of every chain alike is said once, without its numbers."""
+    items = data["unverified"]
+    assert isinstance(items, list)
+    said = (re.sub(r"^eip155:[0-9]+: |block [0-9]+ 0x[0-9a-f]+", _general, str(item)) for item in items)
+    return list(dict.fromkeys(said))
+
+
+def _general(match: re.Match[str]) -> str:
+    return "each block" if match.group().startswith("block") else "each chain: "
