@@ -21,7 +21,7 @@ from proofs.bundle_contents import ANCHORS, LEAVES, MANIFEST, POLICY, ROOT
 from proofs.bundle_readings import QUESTIONS, reading_file
 from proofs.snapshot import ChainReading
 from proofs.types import AccountId, ChainId, Hash32, Quality, to_hex
-from proofs.verify import VerifiedSnapshot
+from proofs.verify import VerifiedSnapshot, verified_snapshot
 from relayer import plan
 from relayer.config.policy import ChainPolicy, Policy
 from relayer.config.policy_document import parse_policy_document, policy_id_of
@@ -48,6 +48,7 @@ class AuditReport:
     unverified: tuple[str, ...]
     signers: tuple[int, ...]
     views: tuple[MarginView, ...]
+    snapshot: VerifiedSnapshot
 
 
 def audit_bundle(contents: BundleContents, anchors: Mapping[ChainId, Hash32]) -> AuditReport:
@@ -57,7 +58,8 @@ def audit_bundle(contents: BundleContents, anchors: Mapping[ChainId, Hash32]) ->
     is_failed = any(check.fault for check in checks)
     unverified = tuple(line for line in proven.unverified if not (views and line.endswith(RECOMPUTED)))
     verdict = Verdict.FAILED if is_failed else proven.verdict
-    return AuditReport(verdict, (*proven.checks, *checks), unverified, proven.signers, views)
+    snapshot = proven.snapshot or verified_snapshot(contents.snapshot.frame_s, ())
+    return AuditReport(verdict, (*proven.checks, *checks), unverified, proven.signers, views, snapshot)
 
 
 def policy_from_text(text: bytes) -> Policy:

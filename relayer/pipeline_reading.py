@@ -83,11 +83,15 @@ class FrameReader:
         self._specs = plan.list_specs(policy)
         self._devnets = plan.devnets(policy)
 
-    async def read(self, frame_s: int) -> Readings:
-        """Read every chain of the policy for a frame; waits for blocks to become final, no longer."""
+    async def read(self, frame_s: int, watched: tuple[AccountId, ...] = ()) -> Readings:
+        """Read every chain of the policy for a frame; waits for blocks to become final, no longer.
+
+        `watched` are asked about beside those that the chains name; never in a frame that is signed.
+        """
         listed = await self._each(partial(self._listed, frame_s))
         found = [chain for chain in listed.values() if isinstance(chain, _Listed)]
-        accounts = plan.account_union(listing for chain in found for listing in chain.lists)
+        named = plan.account_union(listing for chain in found for listing in chain.lists)
+        accounts = tuple(sorted({*named, *watched}))
         columns = plan.column_specs(self._policy, accounts)
         work = _Work({}, [])
 

@@ -21,10 +21,11 @@ from chains.clock import Clock, SystemClock
 from chains.connect import connect
 from chains.errors import NetworkRefused, SecretRefused
 from chains.network import network_of
+from chains.observer import ChainObserver, NullObserver
 from chains.rpc import Provider
 from chains.secret import SecretUrl
 from proofs.signing import LocalSigner, Signer
-from proofs.types import ChainId, to_hex
+from proofs.types import AccountId, ChainId, to_hex
 from relayer.api.board import Board
 from relayer.api.handlers import Handlers
 from relayer.config.check import faults_between
@@ -33,6 +34,7 @@ from relayer.config.policy import Policy
 from relayer.errors import ConfigError, Fault, StoreFault
 from relayer.observe import Observe, ObserveSettings, Watched
 from relayer.pipeline import FrameResult, Pipeline
+from relayer.pipeline_account import Look, look_at, newest_frame
 from relayer.pipeline_evidence import DISTRIBUTION
 from relayer.pipeline_health import Health
 from relayer.pipeline_ports import Alone, Ports, SigningPorts
@@ -129,7 +131,7 @@ async def service_of(policy: Policy, config: OperatorConfig, options: ServiceOpt
 
 
 def open_chains(
-    policy: Policy, providers: tuple[ProviderConfig, ...], observe: Observe, clock: Clock
+    policy: Policy, providers: tuple[ProviderConfig, ...], observe: ChainObserver, clock: Clock
 ) -> Mapping[ChainId, ChainAdapter]:
     """Build an adapter for each chain of the policy; nothing is asked yet.
 
@@ -145,6 +147,22 @@ def open_chains(
             fault = Fault(f"provider of {chain.chain}", str(error), "correct the chain's id or the provider's url")
             raise ConfigError("relayer.toml", fault) from error
     return adapters
+
+
+async def audit_live(
+    policy: Policy, providers: tuple[ProviderConfig, ...], account: AccountId, frame_s: int | None
+) -> Look:
+    """Look at one account through these providers, at the newest settled frame or the one given.
+
+    Raises: ConfigError.
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        chains = open_chains(policy, providers, NullObserver(), clock)
+        for adapter in chains.values():
+            stack.push_async_callback(adapter.close)
+        chosen = newest_frame(policy, clock.now_s()) if frame_s is None else frame_s
+        return await look_at(policy, chains, clock, account, chosen)
 
 
 async def _until_signal(policy: Policy, config: OperatorConfig, options: ServiceOptions) -> None:

@@ -37,7 +37,7 @@ def verify(bundle: BundlePath, anchor: Anchors = None, as_json: JsonOption = Fal
     with reporting("verify@1", as_json) as report:
         known = _anchors(anchor or [])
         try:
-            contents = _contents(bundle)
+            contents = read_contents(bundle)
         except ProofError as error:
             report.result(
                 {"verdict": "failed", "checks": [{"step": "archive", "file": bundle.name, "fault": str(error)}]}
@@ -47,7 +47,8 @@ def verify(bundle: BundlePath, anchor: Anchors = None, as_json: JsonOption = Fal
         _tell(report, audit_bundle(contents, known), contents)
 
 
-def _contents(path: Path) -> BundleContents:
+def read_contents(path: Path) -> BundleContents:
+    """Read a bundle from a file or a directory; nothing in it is believed yet."""
     from proofs.bundle import check_sums, contents_from_files, read_bundle
 
     if path.is_dir():

@@ -1,0 +1,171 @@
+"""`relayer audit account`: one unsigned look at one account, explained to the last unit.
+
+    --config relayer.toml              live, through the configured providers
+    --policy F --rpc-url chain=URL     live, through these endpoints; several for one chain make a quorum
+    --bundle FILE                      offline, from a frame's evidence bundle, verified first
+
+Exit codes: 0 known, 4 the bundle does not verify, 5 unknown (the reasons are printed).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from relayer.cli.output import ExitCode, Json, JsonOption, Report, reporting
+
+if TYPE_CHECKING:
+    from proofs.types import AccountId
+    from proofs.verify import VerifiedSnapshot
+    from relayer.config.operator import ProviderConfig
+    from relayer.config.policy import Policy
+    from relayer.margin.view import MarginView
+    from relayer.pipeline_account import Look
+
+CONFIG_DEFAULT = Path("relayer.toml")
+
+audit_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Read and explain without a service.")
+
+AccountText = Annotated[str, typer.Argument(metavar="ACCOUNT", help="0x address, CAIP-10 id or 32-byte account id.")]
+PolicyFile = Annotated[Path | None, typer.Option("--policy", help="The policy; by default the configuration's.")]
+ConfigFile = Annotated[Path, typer.Option("--config", help="The operator's configuration, for its providers.")]
+RpcUrls = Annotated[
+    list[str] | None, typer.Option("--rpc-url", metavar="CHAIN=URL", help="Read through this endpoint instead.")
+]
+AtTime = Annotated[int | None, typer.Option("--at-time", help="Frame time in Unix seconds; by default the newest.")]
+BundleFile = Annotated[Path | None, typer.Option("--bundle", help="Explain from this evidence bundle, offline.")]
+
+
+@audit_app.callback()
+def audit() -> None:
+    """Read and explain without a service."""
+
+
+@audit_app.command("account")
+def audit_account(
+    account: AccountText,
+    policy: PolicyFile = None,
+    config: ConfigFile = CONFIG_DEFAULT,
+    rpc_url: RpcUrls = None,
+    at_time: AtTime = None,
+    bundle: BundleFile = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read, prove, evaluate and explain one account; signs nothing."""
+    with reporting("audit.account@1", as_json) as report:
+        account_id = _account(account)
+        if bundle is not None:
+            _from_bundle(report, bundle, account_id)
+            return
+        used, providers = _sources(policy, config, rpc_url or [])
+        look = _live(used, providers, account_id, at_time)
+        _tell(report, look.view, look.snapshot)
+
+
+def _account(text: str) -> AccountId:
+    from relayer.config.operator_document import parse_account
+    from relayer.errors import ConfigError, Fault
+
+    try:
+        return parse_account(text)
+    except ValueError as error:
+        raise ConfigError("argument ACCOUNT", Fault("", *str(error).split("; ", 1))) from None
+
+
+def _sources(policy: Path | None, config: Path, urls: list[str]) -> tuple[Policy, tuple[ProviderConfig, ...]]:
+    from relayer.config.operator_document import load_operator
+    from relayer.config.policy_document import load_policy
+
+    if urls and policy is not None:
+        return load_policy(policy), tuple(_provider(number, text) for number, text in enumerate(urls, 1))
+    operator = load_operator(config, plain_secrets=True)  # nothing is kept and nothing is served
+    given = tuple(_provider(number, text) for number, text in enumerate(urls, 1))
+    replaced = {provider.chain for provider in given}
+    kept = tuple(provider for provider in operator.providers if provider.chain not in replaced)
+    return load_policy(policy or operator.policy), (*kept, *given)
+
+
+def _provider(number: int, text: str) -> ProviderConfig:
+    from proofs.types import parse_chain_id
+    from relayer.config.operator import ProviderConfig
+    from relayer.config.secret import SecretPlace, parse_secret
+    from relayer.errors import ConfigError, Fault
+
+    chain, _, url = text.partition("=")
+    place = SecretPlace("option --rpc-url", chain)
+    try:
+        secret = parse_secret(url, place, Path(), plain_allowed=True)
+        return ProviderConfig(parse_chain_id(chain), f"given-{number}", f"given-{number}", secret, 20)
+    except ValueError:
+        fix = "for example eip155:1=https://host/path"
+        raise ConfigError(place.source, Fault("", f"no chain and URL at place {number}", fix)) from None
+
+
+def _live(policy: Policy, providers: tuple[ProviderConfig, ...], account: AccountId, at_time: int | None) -> Look:
+    import asyncio
+
+    from relayer.service import audit_live
+
+    return asyncio.run(audit_live(policy, providers, account, at_time))
+
+
+def _from_bundle(report: Report, path: Path, account: AccountId) -> None:
+    from proofs.errors import ProofError
+    from relayer.audit import audit_bundle
+    from relayer.cli.verify import read_contents
+
+    try:
+        contents = read_contents(path)
+    except ProofError as error:
+        report.fail(ExitCode.VERIFICATION_FAILED, str(error))
+        return
+    audited = audit_bundle(contents, {})
+    failed = [f"{check.step}: {check.file}: {check.fault}" for check in audited.checks if check.fault]
+    if failed:
+        report.fail(ExitCode.VERIFICATION_FAILED, *failed)
+        return
+    view = next((view for view in audited.views if view.account == account), None)
+    if view is None:
+        report.incomplete.append(f"frame {contents.snapshot.frame_s} has no such account")
+        report.fail(ExitCode.INCOMPLETE)
+        return
+    _tell(report, view, audited.snapshot)
+
+
+def _tell(report: Report, view: MarginView, snapshot: VerifiedSnapshot) -> None:
+    from relayer.margin.explain import summary, view_to_json
+
+    chains: list[Json] = [
+        {"chain": one.chain, "block": one.anchor.block.number, "hash": "0x" + one.anchor.block.hash.hex()}
+        for one in snapshot.chains
+    ]
+    report.result({"frame": snapshot.frame_s, "chains": chains, "view": view_to_json(view)})  # type: ignore[dict-item]
+    _show(report, view, snapshot)
+    for text in summary(view):
+        report.line(f"- {text}")
+    report.line("unsigned: nobody but you has vouched for this")
+    if view.status == 0:
+        report.incomplete += [*summary(view), *(str(gone) for gone in snapshot.missing)]
+        report.fail(ExitCode.INCOMPLETE)
+
+
+def _show(report: Report, view: MarginView, snapshot: VerifiedSnapshot) -> None:
+    from relayer.margin.explain import usd_text
+
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(snapshot.frame_s))
+    report.line(
+        f"account 0x{view.account.hex()}: {view.status.name.lower()} at {when}, assurance {int(view.assurance)}"
+    )
+    blocks = {one.chain: one.anchor.block for one in snapshot.chains}
+    for chain, block in blocks.items():
+        report.line(f"  {chain} block {block.number} 0x{block.hash.hex()}")
+    rows: list[tuple[str, ...]] = [
+        (line.label, line.symbol, usd_text(line.value_usd), usd_text(line.initial_usd), usd_text(line.maintenance_usd))
+        for line in view.lines
+    ]
+    totals = (view.equity_usd, view.initial_margin_usd, view.maintenance_margin_usd)
+    rows.append(("equity and requirements", "", *map(usd_text, totals)))
+    report.table(("line", "asset", "value USD", "initial USD", "maintenance USD"), rows)
