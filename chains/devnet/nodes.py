@@ -213,7 +213,7 @@ def _holds_port(pid: int, port: int) -> bool:
         if fields[3] == "0A" and fields[1].endswith(f":{port:04X}")
     }
     try:
-        held = {os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")}
+        held = {os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
     except OSError:  # the child ended, or closed a descriptor, meanwhile: ask again
         return False
     return not listening.isdisjoint(held)
