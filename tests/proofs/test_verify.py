@@ -533,3 +533,63 @@ def test_answer__is_never_asked_who_it_is_about() -> None:
     )
 
     assert refused(replace(subject, proofs=(ContractProof("gamma", swapped),))).reason is Reason.INVALID_PROOF
+
+
+# --- INV-4: a value exists only for the question asked ---------------------------------------------------------------
+
+
+def test_inv_04_answer_about_another_chain__is_refused() -> None:
+    subject = reading()
+    block = replace(subject.anchor.block, chain=ChainId("eip155:31337002"))
+
+    outcome = refused(replace(subject, anchor=replace(subject.anchor, block=block)))
+
+    assert outcome.reason is Reason.RPC_MALFORMED
+
+
+def test_inv_04_answer_of_another_block__is_refused() -> None:
+    later = memory_chain()
+    later.contracts[TOKEN].storage[mapping_slot(3, ROWS[0])] = 101
+    later.number = 8
+
+    outcome = refused(replace(reading(), proofs=later.reading((token_column(),)).proofs))
+
+    assert outcome.reason is Reason.INVALID_PROOF
+
+
+def test_inv_04_answer_about_another_contract__is_refused() -> None:
+    chain = memory_chain()
+    twin = address(0xAB)
+    chain.contracts[twin] = Contract(dict(chain.contracts[TOKEN].storage))
+    subject = chain.reading((token_column(),))
+    (proof,) = subject.proofs
+
+    for swapped in (
+        chain.answer(twin, [slot for slot, _, _ in proof.answer.storage]),
+        replace(chain.answer(twin, [slot for slot, _, _ in proof.answer.storage]), address=TOKEN),
+    ):
+        outcome = refused(replace(subject, proofs=(replace(proof, answer=swapped),)))
+        assert outcome.reason is Reason.INVALID_PROOF
+
+
+def test_inv_04_answer_about_another_slot__is_refused() -> None:
+    subject = reading()
+    answer = next(proof.answer for proof in subject.proofs if proof.answer.address == TOKEN)
+    first, second, *rest = answer.storage
+    other = memory_chain().answer(TOKEN, [mapping_slot(4, ROWS[0])]).storage[0]
+
+    for storage in (
+        (other, second, *rest),  # another slot under its own name
+        ((first[0], other[1], other[2]), second, *rest),  # under the name of ours
+        ((first[0], second[1], second[2]), (second[0], first[1], first[2]), *rest),  # two holders swapped
+        (first, first, *rest),
+    ):
+        assert refused(with_answer(subject, TOKEN, storage=storage)).reason is Reason.INVALID_PROOF
+
+
+def test_inv_04_rows__asked_in_another_order__keep_their_own_values() -> None:
+    chain = memory_chain()
+
+    verified = believed(chain.reading((token_column(rows=ROWS[::-1]),)))
+
+    assert [verified.cell("token", row) for row in ROWS] == [(value,) for value in BALANCES]
