@@ -15,7 +15,7 @@ from relayer.margin.evaluate import evaluate
 from relayer.margin.rules import StatusLevels
 from relayer.margin.view import MarginView, Missing
 
-from .margin.build import A, PROOF, QUORUM, account, market, position
+from .margin.build import PROOF, QUORUM, A, account, market, position
 from .margin.test_evaluate_cases import PLAIN, PRICES, with_equity
 
 LEVELS = StatusLevels(1_200_000, 1_050_000, 1_100_000, 3)
@@ -58,7 +58,13 @@ def test_raise__first_final_view_in_breach__at_once_with_reasons() -> None:
     flag, events = step(None, BREACH, LEVELS, 60, provisional=False)
 
     assert flag == Flag(
-        account(1), FlagState.RAISED, Status.LIQUIDATABLE, 60, 60, PROOF, 0,
+        account(1),
+        FlagState.RAISED,
+        Status.LIQUIDATABLE,
+        60,
+        60,
+        PROOF,
+        0,
         ("equity 999.00 is below maintenance margin 1000.00 by 1.00",),
     )
     (event,) = events

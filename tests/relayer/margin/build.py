@@ -50,9 +50,7 @@ def account(number: int) -> AccountId:
 
 def lock(column: str, chain: ChainId, symbol: str, decimals: int, bridge_ppm: int = 0) -> CollateralSource:
     asset = AssetId(f"{chain}/erc20:0x{symbol.encode().hex():0>40}")
-    return CollateralSource(
-        column, chain, symbol, asset, decimals, LegKind.LOCK, Encumbrance.ESCROWED, bridge_ppm, BOX
-    )
+    return CollateralSource(column, chain, symbol, asset, decimals, LegKind.LOCK, Encumbrance.ESCROWED, bridge_ppm, BOX)
 
 
 def free(column: str, chain: ChainId, symbol: str, decimals: int) -> CollateralSource:
@@ -164,7 +162,9 @@ class World:
         self.block += 1
 
     def snapshot(self) -> VerifiedSnapshot:
-        chains = sorted({source.chain for source in (*self.rules.collateral, *self.rules.positions, *self.rules.prices)})
+        chains = sorted(
+            {source.chain for source in (*self.rules.collateral, *self.rules.positions, *self.rules.prices)}
+        )
         return verified_snapshot(self.time_s, [self._outcome(chain) for chain in chains])
 
     def _outcome(self, chain: ChainId) -> VerifiedChain | Unavailable:

@@ -14,7 +14,7 @@ from relayer.margin.account import PortfolioReader, accounts_of, home_address, p
 from relayer.margin.evaluate import evaluate_account
 from relayer.margin.market import market_of
 
-from .build import A, B, BTC_PERP, BTCX_B, C, ETH_PERP, ETHX_C, QUORUM, RULES, USDX_A, USDX_FREE, World, account
+from .build import BTC_PERP, BTCX_B, ETH_PERP, ETHX_C, QUORUM, RULES, USDX_A, USDX_FREE, A, B, C, World, account
 
 ONE, TWO = account(1), account(2)
 

@@ -16,12 +16,9 @@ from relayer.margin.rules import AssetRule
 from relayer.margin.view import Missing
 
 from .build import (
-    A,
-    B,
     BOX,
     BTC_PERP,
     BTCX_B,
-    C,
     ETH_PERP,
     ETHX_C,
     PROOF,
@@ -31,6 +28,9 @@ from .build import (
     USDX_B,
     USDX_FREE,
     VENUE_ID,
+    A,
+    B,
+    C,
     account,
     holding,
     lock,
@@ -143,8 +143,11 @@ def test_status__bad_debt__judged_on_marked_value_without_haircuts_and_with_gain
     )
 
     view = evaluate(held, market(**PRICES), RULES)
-    worse = evaluate(replace(held, positions=(held.positions[0], replace(held.positions[1], accrued_usd=-1))),
-                     market(**PRICES), RULES)
+    worse = evaluate(
+        replace(held, positions=(held.positions[0], replace(held.positions[1], accrued_usd=-1))),
+        market(**PRICES),
+        RULES,
+    )
 
     assert (view.collateral_usd, view.liability_usd) == ((1_764 + 100) * E18, 2_100 * E18)
     assert view.status is Status.LIQUIDATABLE

@@ -57,7 +57,10 @@ def test_evaluate__any_account__lines_and_legs_add_up_to_view_and_leaf(case) -> 
     assert sums(view.lines) == named == sums(view.lines, legs_only=True)
     leaf = view.leaf
     assert figures(view) == (
-        leaf.collateral_usd, leaf.liability_usd, leaf.initial_margin_usd, leaf.maintenance_margin_usd
+        leaf.collateral_usd,
+        leaf.liability_usd,
+        leaf.initial_margin_usd,
+        leaf.maintenance_margin_usd,
     )
     assert (leaf.status, leaf.assurance, leaf.quality) == (view.status, view.assurance, view.quality)
     check_legs(leaf, sorted((line.leg for line in view.lines if line.leg), key=leg_key))
@@ -158,7 +161,9 @@ def test_view__sources_in_another_order__same_figures_and_same_leaf(case, shuffl
 @given(portfolios(), markets(), st.integers(0, 12))
 def test_view__decimals_rescaled__same_but_for_identity(held, prices, shift: int) -> None:
     rescaled = tuple(
-        replace(one, amount_raw=one.amount_raw * 10**shift, source=replace(one.source, decimals=one.source.decimals + shift))
+        replace(
+            one, amount_raw=one.amount_raw * 10**shift, source=replace(one.source, decimals=one.source.decimals + shift)
+        )
         for one in held.holdings
     )
 
@@ -174,12 +179,15 @@ def test_view__collateral_split_in_two_places__same_within_one_unit_per_place(he
     rules = replace(RULES, dust_usd=0)
     halves = []
     for one in held.holdings:
-        halves += [replace(one, amount_raw=one.amount_raw // 2), replace(one, amount_raw=one.amount_raw - one.amount_raw // 2)]
+        halves += [
+            replace(one, amount_raw=one.amount_raw // 2),
+            replace(one, amount_raw=one.amount_raw - one.amount_raw // 2),
+        ]
     halves = [
         replace(one, source=replace(one.source, holder=None if at % 2 and one.source.holder else one.source.holder))
         for at, one in enumerate(halves)
     ]
-    halves = [one for one in halves if not (one.source.column == "free:usdx:a")]
+    halves = [one for one in halves if one.source.column != "free:usdx:a"]
 
     whole = evaluate(held, prices, rules)
     split = evaluate(replace(held, holdings=tuple(halves)), prices, rules)

@@ -22,7 +22,13 @@ from .test_evaluate_cases import DOLLAR, PLAIN, PRICES, with_equity
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(950 * E18, "950.00"), (1, "0.000000000000000001"), (-E18 // 2, "-0.50"), (0, "0.00"), (1_234_567 * 10**15, "1234.567")],
+    [
+        (950 * E18, "950.00"),
+        (1, "0.000000000000000001"),
+        (-E18 // 2, "-0.50"),
+        (0, "0.00"),
+        (1_234_567 * 10**15, "1234.567"),
+    ],
 )
 def test_usd_text__any__exact_with_at_least_two_decimals(value: int, text: str) -> None:
     assert usd_text(value) == text

@@ -14,10 +14,12 @@ from proofs.types import Assurance, Quality
 from proofs.units import E18
 from relayer.margin.market import FeedReading, NoPrice, Price, market_from_feeds, market_of
 
-from .build import A, B, PROOF, QUORUM, RULES, T0, World, account, feed
+from .build import PROOF, QUORUM, RULES, T0, A, B, World, account, feed
 
 
-def said(answer: int, age_s: int = 0, *, heartbeat_s: int = 3600, decimals: int = 8, level=PROOF, column="one") -> FeedReading:
+def said(
+    answer: int, age_s: int = 0, *, heartbeat_s: int = 3600, decimals: int = 8, level=PROOF, column="one"
+) -> FeedReading:
     source = replace(feed("ETH", column), heartbeat_s=heartbeat_s, decimals=decimals)
     return FeedReading(source, answer, T0 - age_s, T0, level)
 
@@ -67,7 +69,9 @@ def test_th_054_interval__two_feeds__lowest_and_highest_with_the_weaker_assuranc
 
 
 @pytest.mark.parametrize(("high", "is_wide"), [(1_019_999, False), (1_020_000, False), (1_020_001, True)])
-def test_th_053_interval__around_the_allowed_deviation__marked_above_it_and_still_used(high: int, is_wide: bool) -> None:
+def test_th_053_interval__around_the_allowed_deviation__marked_above_it_and_still_used(
+    high: int, is_wide: bool
+) -> None:
     price = priced(said(1_000_000, column="one"), said(high, column="two"))  # 2 % allowed
 
     assert isinstance(price, Price)
