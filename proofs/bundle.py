@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from proofs.attestation import accounts_tree, check_legs, check_root, digest, missing_anchor, snapshot_root
@@ -175,13 +176,15 @@ def _verdict(contents: BundleContents, ledger: _Ledger) -> Verdict:
 # --- chains ----------------------------------------------------------------------------------------------------------
 
 # Which file is to blame for what `proofs.verify` refuses.
-_BLAMED: Final = {
-    Reason.INVALID_HEADER: HEADERS,
-    Reason.INVALID_PROOF: PROOFS,
-    Reason.LIMIT_EXCEEDED: PROOFS,
-    Reason.READING_CONTRADICTS_PROOF: SHEETS,
-    Reason.RPC_MALFORMED: SHEETS,
-}
+_BLAMED: Final = MappingProxyType(
+    {
+        Reason.INVALID_HEADER: HEADERS,
+        Reason.INVALID_PROOF: PROOFS,
+        Reason.LIMIT_EXCEEDED: PROOFS,
+        Reason.READING_CONTRADICTS_PROOF: SHEETS,
+        Reason.RPC_MALFORMED: SHEETS,
+    }
+)
 
 
 def _verified(contents: BundleContents, ledger: _Ledger) -> VerifiedSnapshot | None:
