@@ -244,8 +244,8 @@ def _book_column(chain: VerifiedChain, source: Source, rows: tuple[bytes, ...]) 
 
 def _decoded(chain: VerifiedChain, spec: ColumnSpec, column: Column) -> tuple[Words, Levels, Levels]:
     raw = np.frombuffer(column.words, dtype=">u8").reshape(len(spec.rows), len(column.signed), 2)
-    levels = np.array([chain.assurance(spec.name, row) for row in spec.rows], dtype=np.uint8)
-    return raw.astype(np.uint64), np.frombuffer(column.status, dtype=np.uint8).copy(), levels
+    levels = np.frombuffer(chain.levels(spec.name) or b"", dtype=np.uint8)
+    return raw.astype(np.uint64), np.frombuffer(column.status, dtype=np.uint8), levels
 
 
 def _empty_column(count: int, width: int) -> BookColumn:

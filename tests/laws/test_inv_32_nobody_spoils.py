@@ -52,7 +52,7 @@ def test_inv_32__foreign_lock__no_figure_and_no_status_for_the_worse(case, which
     assert after.quality & ~Quality.WIDE_PRICE == before.quality & ~Quality.WIDE_PRICE
 
 
-def test_th_079_dust_of_a_stale_asset__changes_nothing_of_the_leaf() -> None:
+def test_inv_32__dust_of_a_stale_asset_around_the_limit__changes_nothing_of_the_leaf() -> None:
     world = World([ONE])
     world.put(USDX_A, ONE, 1_000 * 10**6)
     world.put(ETH_PERP, ONE, E18, 2_500 * E18, 0)  # 990 + 2000 - 2500 = 490: above MM 100

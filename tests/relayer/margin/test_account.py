@@ -71,7 +71,7 @@ def test_portfolio_of__collateral_chain_missing__one_gap_for_everybody_and_the_m
         assert reader.portfolio(one).quality == Quality.CHAIN_MISSING | Quality.DEVNET
 
 
-def test_evaluate_account__venue_chain_missing__everybody_unknown() -> None:
+def test_th_065_evaluate_account__venue_chain_missing__everybody_unknown() -> None:
     world = World([ONE])
     world.put(BTCX_B, ONE, 10**8)
     world.missing[A] = Reason.RPC_TIMEOUT
@@ -84,7 +84,7 @@ def test_evaluate_account__venue_chain_missing__everybody_unknown() -> None:
     assert view.leaf.liability_usd == 2**128 - 1
 
 
-def test_th_001_evaluate_account__dead_collateral_chain__low_case_decides() -> None:
+def test_th_013_evaluate_account__dead_collateral_chain__low_case_decides() -> None:
     # 20,000 USDX x 0.99 = 19,800 against 1 ETH long at 2000: MM 100
     world = World([ONE])
     world.put(USDX_A, ONE, 20_000 * 10**6)

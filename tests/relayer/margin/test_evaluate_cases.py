@@ -228,7 +228,7 @@ def test_positions__all_zero__no_line_no_leg() -> None:
     assert view.status is Status.HEALTHY
 
 
-def test_unpriced_position__any__unknown_with_bounds_and_never_the_known_figures() -> None:
+def test_th_065_unpriced_position__any__unknown_with_bounds_and_never_the_known_figures() -> None:
     held = with_equity(10**6 * E18)
 
     view = evaluate(held, market(DOLLAR=E18, ETH=NoPrice("ETH", "stale_price: 9 s old", 0, Quality.STALE_PRICE)), PLAIN)
@@ -275,7 +275,7 @@ def test_unpriced_collateral__shown_counts_zero_and_is_missing() -> None:
     assert view.missing[0].reason == "no price of BTC: zero_price: the feed answers 0"
 
 
-def test_free_balance__weight_zero__shown_only_whatever_its_price() -> None:
+def test_th_082_free_balance__weight_zero__shown_only_whatever_its_price() -> None:
     held = portfolio(holding(USDX_FREE, 10**12))
 
     priced = evaluate(held, market(**PRICES), RULES)

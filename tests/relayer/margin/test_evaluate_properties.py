@@ -144,7 +144,7 @@ def test_equity__higher_assurance_of_one_input__never_lower(case, which: int) ->
 
 @FEW
 @given(cases(always_priced=False, banded=True), st.randoms(use_true_random=False))
-def test_view__sources_in_another_order__same_figures_and_same_leaf(case, shuffle: random.Random) -> None:
+def test_th_074_view__sources_in_another_order__same_figures_and_same_leaf(case, shuffle: random.Random) -> None:
     held, prices, rules = case
     holdings, positions = list(held.holdings), list(held.positions)
     shuffle.shuffle(holdings)
@@ -197,7 +197,7 @@ def test_view__collateral_split_in_two_places__same_within_one_unit_per_place(he
 
 @FEW
 @given(cases(always_priced=False, banded=True) | near_cases(), st.integers(0, 9))
-def test_missing__delete_any_one_input__never_better(case, which: int) -> None:
+def test_th_062_missing__delete_any_one_input__never_better(case, which: int) -> None:
     held, prices, rules = case
     before = evaluate(held, prices, rules)
 
