@@ -62,6 +62,7 @@ def key(number: int) -> LocalSigner:
     return LocalSigner(number.to_bytes(32, "big"))
 
 
+TIMES = {"frame_s": 2, "deadline_s": 10, "lifetime_s": 300, "skew_s_max": 60}
 ALICE, BOB, CAROL = account("alice"), account("bob"), account("carol")
 VENUE, VERIFIER = address("venue"), address("verifier")
 VENUE_ID = Hash32(keccak256((31337001).to_bytes(32, "big") + VENUE.rjust(32, b"\0")))
@@ -118,7 +119,7 @@ def described(signers: SignerSet) -> World:
 
 def make_policy(signers: SignerSet | None = None, **changes: object) -> Policy:
     signer_set = signers or SignerSet((SIGNER.address,), 1, 0)
-    return parse_policy(policy_text(policy_document(described(signer_set)) | changes))
+    return parse_policy(policy_text(policy_document(described(signer_set)) | TIMES | changes))
 
 
 class FakeWorld:

@@ -30,6 +30,7 @@ from tests.relayer.fake_world import (
     FRAME,
     LOCK_BOX,
     SIGNER,
+    TIMES,
     Bench,
     FakeWorld,
     address,
@@ -367,11 +368,15 @@ def _with_free_token(token: Address):
     hostile = {"symbol": "BAD", "haircut_initial_ppm": 0, "haircut_maintenance_ppm": 0, "places": [place]}
     source = {"kind": "erc20", "chain": CHAINS["A"], "address": "0x" + token.hex(), "encumbrance": "free"}
     feed = dict(document["price"][0]) | {"asset": "BAD", "address": "0x" + address("feed BAD").hex()}
-    grown = document | {
-        "asset": [*document["asset"], hostile],
-        "source": [*document["source"], source],
-        "price": [*document["price"], feed],
-    }
+    grown = (
+        document
+        | TIMES
+        | {
+            "asset": [*document["asset"], hostile],
+            "source": [*document["source"], source],
+            "price": [*document["price"], feed],
+        }
+    )
     return parse_policy(policy_text(grown))
 
 
