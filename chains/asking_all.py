@@ -1,7 +1,8 @@
 """Put one question to all providers of a chain at once, and stop waiting when enough have answered.
 
 A provider that hangs costs the others no more than the grace: as long again as the deciding answers took, within
-bounds. Who has not answered by then counts as silent, which a quorum of the configured never gains from.
+bounds. Who has not answered by then counts as silent, which a quorum of the configured never gains from. Nobody waits
+longer than the budget, however many requests a provider's answer takes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
 from chains.clock import Clock
-from chains.errors import ProviderError
+from chains.errors import ProviderError, RpcTimeout
 
 __all__ = ["Answers", "ask_all"]
 
@@ -51,8 +52,12 @@ async def ask_all(
     ask: Callable[[SourceT], Awaitable[Answer]],
     is_settled: Callable[[Mapping[str, Answer]], bool],
     clock: Clock,
+    budget_s: float,
 ) -> Answers[Answer]:
-    """Ask every source; return when all have answered or failed, or the grace after `is_settled` first said yes."""
+    """Ask every source; return when all have answered or failed, or the grace after `is_settled` first said yes.
+
+    Whoever is still silent when the budget is spent has failed with `RpcTimeout`.
+    """
     answers: Answers[Answer] = Answers()
     changed = asyncio.Event()
     started_s = clock.monotonic_s()
@@ -74,12 +79,24 @@ async def ask_all(
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(source)) for source in sources]
-        await until(lambda: are_all() or is_settled(answers.given))
-        grace_s = min(max(clock.monotonic_s() - started_s, GRACE_S_MIN), GRACE_S_MAX)
         try:
-            async with asyncio.timeout(grace_s):
-                await until(are_all)
+            async with asyncio.timeout(budget_s):
+                await until(lambda: are_all() or is_settled(answers.given))
+                grace_s = min(max(clock.monotonic_s() - started_s, GRACE_S_MIN), GRACE_S_MAX)
+                await _within(grace_s, until(are_all))
         except TimeoutError:
-            for task in tasks:
-                task.cancel()
+            late = [source.label for source in sources if source.label not in answers.given]
+            answers.failed.update(
+                {label: RpcTimeout(label, "the question", budget_s) for label in late if label not in answers.failed}
+            )
+        for task in tasks:
+            task.cancel()
     return answers
+
+
+async def _within(seconds: float, wait: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await wait
+    except TimeoutError:
+        return

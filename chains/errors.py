@@ -119,12 +119,13 @@ class RpcMalformed(ProviderError):
 
 
 class BodyTooLarge(ProviderError):
-    """Report a request or reply above its bound."""
+    """Report a request or reply above its bound; `allowed` is None where the bound is the server's own."""
 
-    def __init__(self, provider: str, direction: str, allowed: int) -> None:
+    def __init__(self, provider: str, direction: str, allowed: int | None) -> None:
         self.direction: str = direction
-        self.allowed: int = allowed
-        super().__init__(provider, f"{direction} above {allowed} bytes")
+        self.allowed: int | None = allowed
+        bound = "what the server takes" if allowed is None else f"{allowed} bytes"
+        super().__init__(provider, f"{direction} above {bound}")
 
 
 class HeaderRefused(ProviderError):

@@ -38,8 +38,8 @@ _LIMIT_CODES: Final = frozenset({429, -32005})
 _RESOURCE_NOT_FOUND: Final = -32001
 # Lower-case parts of the sentences that clients use; the code alone (-32000) says nothing.
 _LIMIT_WORDS: Final = ("rate limit", "too many requests", "request limit", "compute units", "capacity exceeded")
-_BLOCK_WORDS: Final = ("header not found", "unknown block", "block not found", "header for hash not found")
-_BLOCK_WORDS_MORE: Final = ("hash is not currently canonical", "blockoutofrange", "could not find block")
+_BLOCK_WORDS: Final = ("header not found", "unknown block", "header for hash not found")
+_BLOCK_WORDS_MORE: Final = ("not currently canonical", "blockoutofrange", "could not find block")
 _PRUNED_WORDS: Final = ("missing trie node", "state not available", "state is not available", "state unavailable")
 _PRUNED_WORDS_MORE: Final = ("historical state", "pruned", "pruning", "proof window", "required historical")
 
@@ -105,9 +105,15 @@ def refusal(provider: str, method: str, code: int, text: str) -> ProviderError:
         return RateLimited(provider, None)
     if any(word in lowered for word in (*_PRUNED_WORDS, *_PRUNED_WORDS_MORE)):
         return StatePruned(provider, method, code, text)
-    if code == _RESOURCE_NOT_FOUND or any(word in lowered for word in (*_BLOCK_WORDS, *_BLOCK_WORDS_MORE)):
+    if code == _RESOURCE_NOT_FOUND or _names_unknown_block(lowered):
         return BlockUnknown(provider, method, code, text)
     return RpcRefused(provider, method, code, text)
+
+
+def _names_unknown_block(lowered: str) -> bool:
+    if "block" in lowered and "not found" in lowered:  # "block 0x… not found"
+        return True
+    return any(word in lowered for word in (*_BLOCK_WORDS, *_BLOCK_WORDS_MORE))
 
 
 _BROKEN: Final[Json] = {"broken": True}

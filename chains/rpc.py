@@ -157,9 +157,11 @@ class RpcClient:
 
     async def _observed(self, calls: Sequence[RpcCall], *, named: bool) -> tuple[Reply, ...]:
         started = self._clock.monotonic_s()
-        result = "ok"
+        result = "cancelled"
         try:
-            return await self._attempt(calls, named=named)
+            replies = await self._attempt(calls, named=named)
+            result = "ok"
+            return replies
         except ProviderError as error:
             result = type(error).__name__
             if isinstance(error, WrongChain):
@@ -282,7 +284,7 @@ def _http_error(provider: str, status: int, retry_after: str | None) -> Provider
         seconds = float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
         return RateLimited(provider, seconds)
     if status == 413:
-        return BodyTooLarge(provider, "request", 0)
+        return BodyTooLarge(provider, "request", None)
     if status >= 500:
         return RpcUnreachable(provider, f"HTTP {status}")
     return RpcRefused(provider, "HTTP", status, "redirects are not followed" if 300 <= status < 400 else "no answer")

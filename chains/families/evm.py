@@ -12,13 +12,14 @@ to the observer. Without quorum the answer is `Unavailable`, never the most comm
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from chains.adapter import NEWEST_S, ProofRequest
 from chains.asking_all import Answers, ask_all
 from chains.clock import Clock
-from chains.errors import HeaderRefused, ProviderError, RpcMalformed, unavailable_of_all
+from chains.errors import HeaderRefused, ProviderError, RpcMalformed, RpcTimeout, unavailable_of_all
 from chains.families.evm_source import Candidate, EvmSource, Newest, Waiting
 from chains.finality import FinalityRule
 from chains.network import Network
@@ -34,6 +35,8 @@ __all__ = ["EvmAdapter"]
 
 Answer = TypeVar("Answer")
 Vote = TypeVar("Vote", bound=Hashable)
+_BUDGETS: Final = 2
+"""A question may take several requests, each with a provider's budget: all of them together get two."""
 
 
 class EvmAdapter:
@@ -52,6 +55,7 @@ class EvmAdapter:
         self._finality = finality
         self._observer = observer
         self._clock = clock
+        self._budget_s = _BUDGETS * max((provider.limits.budget_s for provider in providers), default=0.0)
         self._voters = tuple(Voter(provider.label, provider.operator) for provider in providers)
         tally(self._voters, {}, network.devnet)  # refuses labels that are not distinct
         self._sources = tuple(
@@ -98,6 +102,7 @@ class EvmAdapter:
             lambda source: source.newest(),
             lambda given: self._common_height(given) is not None,
             self._clock,
+            self._budget_s,
         )
         number = self._common_height(heads.given)
         if number is None:
@@ -112,6 +117,7 @@ class EvmAdapter:
             lambda source: source.numbered(number, heads.given[source.label]),
             self._settled(lambda answer: answer.block.hash),
             self._clock,
+            self._budget_s,
         )
         self._report_broken(answers.errors)
         agreed = self._agreed_anchor(answers.given, Finality.LATEST)
@@ -191,13 +197,17 @@ class EvmAdapter:
     ) -> tuple[ContractProof, ...] | Unavailable:
         """Fetch proofs from the first provider, not named in `without`, that answers all of them."""
         errors: list[ProviderError] = []
-        for source in self._sources:
-            if source.label in without:
-                continue
-            try:
-                return await source.proofs(block, requests)
-            except ProviderError as error:
-                errors.append(error)
+        left = [source for source in self._sources if source.label not in without]
+        try:
+            async with asyncio.timeout(self._budget_s):
+                while left:
+                    try:
+                        return await left[0].proofs(block, requests)
+                    except ProviderError as error:
+                        errors.append(error)
+                    left.pop(0)
+        except TimeoutError:
+            errors += [RpcTimeout(source.label, "eth_getProof", self._budget_s) for source in left]
         self._report_broken(errors)
         return unavailable_of_all(self.chain, errors)
 
@@ -206,7 +216,7 @@ class EvmAdapter:
     async def _ask(
         self, ask: Callable[[EvmSource], Awaitable[Answer]], vote: Callable[[Answer], Hashable]
     ) -> Answers[Answer]:
-        answers = await ask_all(self._sources, ask, self._settled(vote), self._clock)
+        answers = await ask_all(self._sources, ask, self._settled(vote), self._clock, self._budget_s)
         self._report_broken(answers.errors)
         return answers
 
