@@ -6,6 +6,7 @@ that nothing read from a chain can forge a line or move a terminal's cursor.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, MutableMapping
 from typing import Final, TextIO
@@ -20,6 +21,7 @@ SECRET_CHARS_MIN: Final = 6
 TEXT_CHARS_MAX: Final = 4000
 MASK: Final = "***"
 INFO: Final = 20
+_URL_MARKS: Final = re.compile(r"[/?#@:&=]")
 
 Fields = MutableMapping[str, object]
 
@@ -49,13 +51,20 @@ def event_log(log_format: LogFormat, secrets: Iterable[str], stream: TextIO = sy
 
 def scrubber(secrets: Iterable[str]) -> Processor:
     """Return a processor that masks the given secrets, escapes control characters and bounds lengths."""
-    hidden = tuple(sorted({secret for secret in secrets if len(secret) >= SECRET_CHARS_MIN}, key=len, reverse=True))
+    texts = {part for secret in secrets for part in _parts(secret) if len(part) >= SECRET_CHARS_MIN}
+    hidden = tuple(sorted(texts, key=len, reverse=True))
 
     def scrub(logger: object, name: str, fields: Fields) -> Fields:
         del logger, name
         return {key: _clean(value, hidden) for key, value in fields.items()}
 
     return scrub
+
+
+def _parts(secret: str) -> set[str]:
+    """Return a secret and, of a URL, every part of it that an error of a library could quote alone."""
+    _, found, rest = secret.partition("://")
+    return {secret} | set(_URL_MARKS.split(rest)) if found else {secret}
 
 
 def _clean(value: object, hidden: tuple[str, ...]) -> object:

@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -68,19 +69,19 @@ class SqliteStore:
 
         Raises: StoreFault when it is in use, foreign, damaged, newer or not writable.
         """
-        lock = lock_store(path)
-        writer = ThreadPoolExecutor(1, "store-writer")
-        try:
+        with ExitStack() as undo:
+            lock = lock_store(path)
+            undo.callback(lock.close)
+            writer = ThreadPoolExecutor(1, "store-writer")
+            undo.callback(writer.shutdown)
             connection = await asyncio.get_running_loop().run_in_executor(writer, open_writer, path)
-        except BaseException:
-            writer.shutdown()
-            lock.close()
-            raise
-        idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
-        for _ in range(READERS):
-            idle.put(open_reader(path))
-        threads = _Threads(writer, connection, ThreadPoolExecutor(READERS, "store-reader"), idle)
-        return cls(path, lock, threads, retention, free)
+            undo.callback(connection.close)
+            idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+            for _ in range(READERS):
+                idle.put(open_reader(path))
+            threads = _Threads(writer, connection, ThreadPoolExecutor(READERS, "store-reader"), idle)
+            undo.pop_all()
+            return cls(path, lock, threads, retention, free)
 
     async def close(self) -> None:
         """Finish what was begun, close all connections, release the lock."""

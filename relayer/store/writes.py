@@ -41,11 +41,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
-    except BaseException:
-        if connection.in_transaction:  # SQLite ends it by itself when the disk is full
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:  # not when SQLite has ended it by itself, on a full disk
             connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def reserve(connection: sqlite3.Connection, policy_id: Hash32, frame: int, digest: Hash32, signer: str) -> Hash32:

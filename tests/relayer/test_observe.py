@@ -130,6 +130,18 @@ def test_th_144_everything__any_format__shows_no_secret_and_no_control_character
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u202e]", text)
 
 
+@pytest.mark.parametrize("part", ["rpc.example", "/v2/k3y-of-32-chars", "user:s3cr3t-password@"])
+def test_th_144_log__a_part_of_a_url_quoted_alone__is_masked(part: str) -> None:
+    stream = io.StringIO()
+    url = "https://user:s3cr3t-password@rpc.example/v2/k3y-of-32-chars?apikey=k3y-in-query"
+    observe = Observe(WATCHED, ObserveSettings(LogFormat.JSON, (url,), lambda: 0.0), stream)
+
+    observe.bug_seen("read", OSError(f"cannot connect to {part} with k3y-in-query"))
+
+    assert not re.search("s3cr3t|k3y|rpc.example", stream.getvalue())
+    assert "cannot connect to" in stream.getvalue()
+
+
 def test_everything__in_json__is_one_object_a_line_with_time_and_level() -> None:
     told = Told()
 
