@@ -161,7 +161,7 @@ def struct_json(codec: StructCodec, struct: object) -> Json:
 def read_struct(codec: StructCodec, build: Callable[..., _T], reader: Reader) -> _T:
     """Read a wire struct; every field is in its range."""
     members = reader.members(*(field.name for field in codec.fields))
-    words = b"".join(_word(field.bounds, member) for field, member in zip(codec.fields, members, strict=True))
+    words = b"".join(_word(bounds, member) for bounds, member in zip(codec.bounds, members, strict=True))
     return reader.checked(lambda: build(*codec.decode(words)))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from types import MappingProxyType
 
 from proofs.account import AccountAnswer, AccountState, verify_answer
 from proofs.errors import LimitExceeded, ProofError
@@ -27,17 +28,42 @@ def proof_requests(
 
     One entry per contract and one mention per slot, both in order of first use.
     """
+    return _requests(lists, columns, _slots_of(lists, listed, columns))
+
+
+Rows = tuple[tuple[int, ...], ...]
+"""Slots of each row of a column, or of the length and each element of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Slots:
+    """Hold the slots of every question, in the questions' order; None where one has no layout."""
+
+    lists: tuple[Rows | None, ...]
+    columns: tuple[Rows | None, ...]
+
+
+def _slots_of(lists: Sequence[AccountListSpec], listed: Sequence[AccountList], columns: Sequence[ColumnSpec]) -> _Slots:
+    return _Slots(
+        tuple(
+            None if spec.layout is None else tuple(_list_slots(spec.layout, len(listing.accounts)))
+            for spec, listing in zip(lists, listed, strict=True)
+        ),
+        tuple(None if spec.layout is None else tuple(map(spec.layout.slots, spec.rows)) for spec in columns),
+    )
+
+
+def _requests(
+    lists: Sequence[AccountListSpec], columns: Sequence[ColumnSpec], slots: _Slots
+) -> tuple[tuple[Address, tuple[int, ...]], ...]:
     wanted: dict[Address, dict[int, None]] = {}
-    for spec, listing in zip(lists, listed, strict=True):
-        if spec.layout is not None:
-            for slots in _list_slots(spec.layout, len(listing.accounts)):
-                wanted.setdefault(spec.target, {}).update(dict.fromkeys(slots))
-    for column in columns:
-        if column.layout is not None:
-            slots_of_target = wanted.setdefault(column.target, {})
-            for row in column.rows:
-                slots_of_target.update(dict.fromkeys(column.layout.slots(row)))
-    return tuple((target, tuple(slots)) for target, slots in wanted.items())
+    targets = [spec.target for spec in lists] + [spec.target for spec in columns]
+    for target, rows in zip(targets, slots.lists + slots.columns, strict=True):
+        if rows is not None:
+            of_target = wanted.setdefault(target, {})
+            for row in rows:
+                of_target.update(dict.fromkeys(row))
+    return tuple((target, tuple(of_target)) for target, of_target in wanted.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +74,22 @@ class ProvenContract:
     values: Mapping[int, int]
 
 
-Contracts = Mapping[Address, ProvenContract]
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Hold what the proofs of one chain prove, by contract, and the slots of its questions."""
+
+    contracts: Mapping[Address, ProvenContract]
+    slots: _Slots
 
 
 class _Unproven(Enum):
     NO_PROOF = auto()
 
 
-def prove_contracts(reading: ChainReading) -> Contracts | Unavailable:
+def prove_contracts(reading: ChainReading) -> Evidence | Unavailable:
     """Verify every proof against our own requests; nodes are shared by all proofs of the block."""
-    wanted = dict(proof_requests(reading.account_lists, reading.sheet.account_lists, reading.columns))
+    slots = _slots_of(reading.account_lists, reading.sheet.account_lists, reading.columns)
+    wanted = dict(_requests(reading.account_lists, reading.columns, slots))
     for spec in reading.columns:
         if spec.mode is ReadMode.NATIVE_BALANCE:
             for row in spec.rows:
@@ -81,7 +113,7 @@ def prove_contracts(reading: ChainReading) -> Contracts | Unavailable:
         except ProofError as fault:
             detail = f"{to_hex(target)}: {fault}"
             return Unavailable(reading.chain, Reason.INVALID_PROOF, detail, (proof.provider,), dishonest=True)
-    return proven
+    return Evidence(MappingProxyType(proven), slots)
 
 
 def _verify_contract(
@@ -109,16 +141,16 @@ def _parts(slots: tuple[int, ...], answer: AccountAnswer) -> Iterator[tuple[tupl
         yield slots[start : start + PROOF_KEYS_MAX], replace(answer, storage=part)
 
 
-def is_code_changed(spec: ColumnSpec | AccountListSpec, proven: Contracts) -> bool:
+def is_code_changed(spec: ColumnSpec | AccountListSpec, evidence: Evidence) -> bool:
     """Say whether a pinned contract is proven to run other code."""
-    contract = proven.get(spec.target)
+    contract = evidence.contracts.get(spec.target)
     if contract is None or spec.code_hash is None:
         return False
     return contract.state.code_hash != spec.code_hash
 
 
-def _is_provable(spec: ColumnSpec | AccountListSpec, proven: Contracts, devnet: bool) -> bool:
-    return spec.target in proven and spec.layout is not None and (devnet or spec.code_hash is not None)
+def _is_provable(spec: ColumnSpec | AccountListSpec, evidence: Evidence, devnet: bool) -> bool:
+    return spec.target in evidence.contracts and spec.layout is not None and (devnet or spec.code_hash is not None)
 
 
 def _list_slots(layout: Layout, count: int) -> Iterator[tuple[int, ...]]:
@@ -127,48 +159,57 @@ def _list_slots(layout: Layout, count: int) -> Iterator[tuple[int, ...]]:
         yield layout.slots(index.to_bytes(32, "big"))
 
 
-def list_contradiction(spec: AccountListSpec, listing: AccountList, proven: Contracts, devnet: bool) -> str | None:
-    """Compare length and every element of an account list with storage; say where they differ."""
-    layout = spec.layout
-    if layout is None or not _is_provable(spec, proven, devnet):
+def list_contradiction(
+    at: int, spec: AccountListSpec, listing: AccountList, evidence: Evidence, devnet: bool
+) -> str | None:
+    """Compare length and every element of the account list at a place with storage; say where they differ."""
+    rows = evidence.slots.lists[at]
+    if spec.layout is None or rows is None or not _is_provable(spec, evidence, devnet):
         return None
-    values = proven[spec.target].values
+    values = evidence.contracts[spec.target].values
     read = (len(listing.accounts), *(int.from_bytes(account, "big") for account in listing.accounts))
-    for place, (slots, word) in enumerate(zip(_list_slots(layout, len(listing.accounts)), read, strict=True)):
-        stored = layout.decode(tuple(values[slot] for slot in slots))
+    for place, (slots, word) in enumerate(zip(rows, read, strict=True)):
+        stored = spec.layout.decode(tuple(values[slot] for slot in slots))
         if stored != (word,):
             what = "length" if place == 0 else f"element {place - 1}"
             return f"account list {spec.name}: {what}: read {word:#x}, proven {_shown(stored)}"
     return None
 
 
-def cell_levels(spec: ColumnSpec, column: Column, proven: Contracts, devnet: bool) -> bytes | str:
-    """Return the level of each row, or where a row contradicts its proof."""
+def cell_levels(at: int, spec: ColumnSpec, column: Column, evidence: Evidence, devnet: bool) -> bytes | str:
+    """Return the level of each row of the column at a place, or where a row contradicts its proof."""
     levels = bytearray(len(spec.rows))
-    for at, row in enumerate(spec.rows):
-        read = column.row(at)
+    for number, (row, stored) in enumerate(zip(spec.rows, _stored(at, spec, evidence, devnet), strict=True)):
+        read = column.row(number)
         if read is None:
             continue
-        stored = _stored(spec, row, proven, devnet)
         if stored is _Unproven.NO_PROOF:
-            levels[at] = Assurance.RPC_QUORUM
+            levels[number] = Assurance.RPC_QUORUM
         elif stored == read:
-            levels[at] = Assurance.STATE_PROOF
+            levels[number] = Assurance.STATE_PROOF
         else:
             return f"column {spec.name}, row {to_hex(row)}: read {_shown(read)}, proven {_shown(stored)}"
     return bytes(levels)
 
 
-def _stored(spec: ColumnSpec, row: bytes, proven: Contracts, devnet: bool) -> tuple[int, ...] | _Unproven | None:
-    """Return what proofs say of a cell: its words, None where the getter would revert."""
+_Stored = tuple[int, ...] | _Unproven | None
+
+
+def _stored(at: int, spec: ColumnSpec, evidence: Evidence, devnet: bool) -> Iterator[_Stored]:
+    """Yield what proofs say of each row: its words, None where the getter would revert."""
     if spec.mode is ReadMode.NATIVE_BALANCE:
-        holder = proven.get(Address(row))
-        return _Unproven.NO_PROOF if holder is None else (holder.state.balance,)
-    if spec.layout is None or not _is_provable(spec, proven, devnet):
-        return _Unproven.NO_PROOF
-    values = proven[spec.target].values
-    return spec.layout.decode(tuple(values[slot] for slot in spec.layout.slots(row)))
+        for row in spec.rows:
+            holder = evidence.contracts.get(Address(row))
+            yield _Unproven.NO_PROOF if holder is None else (holder.state.balance,)
+        return
+    rows = evidence.slots.columns[at]
+    if spec.layout is None or rows is None or not _is_provable(spec, evidence, devnet):
+        yield from (_Unproven.NO_PROOF for _ in spec.rows)
+        return
+    values = evidence.contracts[spec.target].values
+    for slots in rows:
+        yield spec.layout.decode(tuple(values[slot] for slot in slots))
 
 
-def _shown(words: tuple[int, ...] | _Unproven | None) -> str:
+def _shown(words: _Stored) -> str:
     return " ".join(str(word) for word in words) if isinstance(words, tuple) else "a revert"

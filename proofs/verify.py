@@ -34,7 +34,7 @@ from proofs.attestation import ChainAnchor, missing_anchor
 from proofs.canonical_sheet import sheet_fault
 from proofs.errors import ConstructionRefused, InvalidHeader, ProofError, Rule
 from proofs.evidence import (
-    Contracts,
+    Evidence,
     cell_levels,
     is_code_changed,
     list_contradiction,
@@ -199,10 +199,10 @@ def verify_chain(reading: ChainReading, *, devnet: bool) -> VerifiedChain | Unav
     refusal = _votes_fault(reading, devnet) or _header_fault(reading.anchor) or _shape_fault(reading)
     if refusal is not None:
         return refusal
-    proven = prove_contracts(reading)
-    if isinstance(proven, Unavailable):
-        return proven
-    return _judge(reading, proven, devnet)
+    evidence = prove_contracts(reading)
+    if isinstance(evidence, Unavailable):
+        return evidence
+    return _judge(reading, evidence, devnet)
 
 
 def chain_anchor(outcome: VerifiedChain | Unavailable) -> ChainAnchor:
@@ -278,21 +278,21 @@ def _shape_fault(reading: ChainReading) -> Unavailable | None:
 # --- cells ----------------------------------------------------------------------------------------------------------
 
 
-def _judge(reading: ChainReading, proven: Contracts, devnet: bool) -> VerifiedChain | Unavailable:
+def _judge(reading: ChainReading, evidence: Evidence, devnet: bool) -> VerifiedChain | Unavailable:
     changed: set[str] = set()
-    for spec, listing in zip(reading.account_lists, reading.sheet.account_lists, strict=True):
-        if is_code_changed(spec, proven):
+    for at, (spec, listing) in enumerate(zip(reading.account_lists, reading.sheet.account_lists, strict=True)):
+        if is_code_changed(spec, evidence):
             changed.add(spec.name)
-        elif contradiction := list_contradiction(spec, listing, proven, devnet):
+        elif contradiction := list_contradiction(at, spec, listing, evidence, devnet):
             return _contradicted(reading, contradiction)
     cells: dict[str, _Cells] = {}
     indices: dict[int, Mapping[bytes, int]] = {}  # columns over the same accounts share one tuple of rows
-    for question, column in zip(reading.columns, reading.sheet.columns, strict=True):
-        if is_code_changed(question, proven):
+    for at, (question, column) in enumerate(zip(reading.columns, reading.sheet.columns, strict=True)):
+        if is_code_changed(question, evidence):
             changed.add(question.name)
             levels: bytes | str = bytes(len(question.rows))
         else:
-            levels = cell_levels(question, column, proven, devnet)
+            levels = cell_levels(at, question, column, evidence, devnet)
         if isinstance(levels, str):
             return _contradicted(reading, levels)
         if id(question.rows) not in indices:

@@ -77,12 +77,12 @@ class Field:
 class StructCodec:
     """Encode and decode one struct by its table of fields."""
 
-    __slots__ = ("_get", "_plan", "fields", "type_hash", "type_string")
+    __slots__ = ("_get", "bounds", "fields", "type_hash", "type_string")
 
     def __init__(self, name: str, *fields: Field) -> None:
         """Take the fields in the order of the type string."""
         self.fields: tuple[Field, ...] = fields
-        self._plan = tuple((field.name, field.bounds) for field in fields)
+        self.bounds: tuple[tuple[int, int] | None, ...] = tuple(field.bounds for field in fields)
         self._get = attrgetter(*(field.name for field in fields))
         members = ",".join(f"{field.solidity} {field.wire_name}" for field in fields)
         self.type_string: str = f"{name}({members})"
@@ -91,15 +91,15 @@ class StructCodec:
     def encode(self, struct: object) -> bytes:
         """Return one word per field. Raises `InvalidAttestation` naming the field that does not fit."""
         words = []
-        for (name, bounds), value in zip(self._plan, self._get(struct), strict=True):
+        for field, bounds, value in zip(self.fields, self.bounds, self._get(struct), strict=True):
             if bounds is None:
                 if len(value) != 32:
-                    raise InvalidAttestation(AttestationRule.FIELD_LENGTH, f"{name} has {len(value)} bytes")
+                    raise InvalidAttestation(AttestationRule.FIELD_LENGTH, f"{field.name} has {len(value)} bytes")
                 words.append(value)
             elif bounds[0] <= value <= bounds[1]:
                 words.append((value & _MASK).to_bytes(32, "big"))
             else:
-                detail = f"{name} = {value}, allowed {bounds[0]} to {bounds[1]}"
+                detail = f"{field.name} = {value}, allowed {bounds[0]} to {bounds[1]}"
                 raise InvalidAttestation(AttestationRule.FIELD_RANGE, detail)
         return b"".join(words)
 
@@ -111,10 +111,10 @@ class StructCodec:
         if len(raw) != 32 * len(self.fields):
             detail = f"{len(raw)} bytes, expected {32 * len(self.fields)}"
             raise InvalidAttestation(AttestationRule.ABI_LENGTH, detail)
-        return (self._field(field, raw[32 * at : 32 * at + 32]) for at, field in enumerate(self.fields))
+        return (self._field(at, raw[32 * at : 32 * at + 32]) for at in range(len(self.fields)))
 
-    def _field(self, field: Field, word: bytes) -> object:
-        bounds = field.bounds
+    def _field(self, at: int, word: bytes) -> object:
+        field, bounds = self.fields[at], self.bounds[at]
         if bounds is None:
             return word
         number = int.from_bytes(word, "big", signed=bounds[0] < 0)
