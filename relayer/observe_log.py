@@ -21,6 +21,7 @@ SECRET_CHARS_MIN: Final = 6
 TEXT_CHARS_MAX: Final = 4000
 MASK: Final = "***"
 INFO: Final = 20
+_NOT_SECRET: Final = frozenset({"localhost", "127.0.0.1"})
 _URL_MARKS: Final = re.compile(r"[/?#@:&=]")
 
 Fields = MutableMapping[str, object]
@@ -64,7 +65,7 @@ def scrubber(secrets: Iterable[str]) -> Processor:
 def _parts(secret: str) -> set[str]:
     """Return a secret and, of a URL, every part of it that an error of a library could quote alone."""
     _, found, rest = secret.partition("://")
-    return {secret} | set(_URL_MARKS.split(rest)) if found else {secret}
+    return {secret} | (set(_URL_MARKS.split(rest)) - _NOT_SECRET if found else set())
 
 
 def _clean(value: object, hidden: tuple[str, ...]) -> object:

@@ -142,6 +142,15 @@ def test_th_144_log__a_part_of_a_url_quoted_alone__is_masked(part: str) -> None:
     assert "cannot connect to" in stream.getvalue()
 
 
+def test_service_started__local_providers__leaves_the_own_address_readable() -> None:
+    stream = io.StringIO()
+    settings = ObserveSettings(LogFormat.JSON, ("http://127.0.0.1:8545", "http://localhost:1"), lambda: 0.0)
+
+    Observe(WATCHED, settings, stream).service_started(None, "127.0.0.1:8547")
+
+    assert json.loads(stream.getvalue())["listen"] == "127.0.0.1:8547"
+
+
 def test_everything__in_json__is_one_object_a_line_with_time_and_level() -> None:
     told = Told()
 
