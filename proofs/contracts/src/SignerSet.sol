@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+// SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
 /// A signer set (n, k, f, addresses) kept as contract code, and the recovery of a signature blob against it.

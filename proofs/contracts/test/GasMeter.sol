@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+// SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
 /// Measures the execution gas of one call: storage and other accounts cold, the target's account warm (as it is for the

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+// SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
 /// A price feed of the devnet with the reading side of Chainlink's AggregatorV3Interface; its owner says the price.
