@@ -18,6 +18,7 @@ a fault of the provider, whatever its text says: that text is the contract's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -69,12 +70,7 @@ def decode_batch(
 
     Raises: `RpcMalformed`, and the error itself when one error object answers for the whole batch.
     """
-    try:
-        parsed: Json = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        parsed = _BROKEN
-    if parsed is _BROKEN or not _is_shallow(parsed):
-        raise RpcMalformed(provider, "body_json", f"{len(body)} bytes")
+    parsed = _parsed(provider, body)
     if isinstance(parsed, dict) and isinstance(parsed.get("error"), dict):
         raise _error_of(provider, calls[0].method, parsed["error"], mask)
     if not isinstance(parsed, list):
@@ -116,7 +112,12 @@ def _names_unknown_block(lowered: str) -> bool:
     return any(word in lowered for word in (*_BLOCK_WORDS, *_BLOCK_WORDS_MORE))
 
 
-_BROKEN: Final[Json] = {"broken": True}
+def _parsed(provider: str, body: bytes) -> Json:
+    with suppress(orjson.JSONDecodeError):
+        parsed: Json = orjson.loads(body)
+        if _is_shallow(parsed):
+            return parsed
+    raise RpcMalformed(provider, "body_json", f"{len(body)} bytes")
 
 
 def _is_shallow(value: Json) -> bool:
