@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import rfc8785
 
+from proofs.bounded_json import parse_json
 from proofs.errors import ConstructionRefused, InvalidBundle, ProofError
 from proofs.layouts import Layout, layout_from_params
 from proofs.wire import StructCodec
@@ -47,7 +48,7 @@ def require_canonical(raw: bytes, file: str) -> None:
 
 def _parse(raw: bytes, file: str, write: Callable[[Any], bytes]) -> object:  # Any: JSON of any kind
     try:
-        value: object = json.loads(raw)
+        value: object = parse_json(raw)
         canonical = write(value)
     except (ValueError, RecursionError) as fault:  # syntax, encoding, depth, numbers outside the format
         raise InvalidBundle(file, "json", str(fault)[:200]) from fault

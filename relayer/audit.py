@@ -11,11 +11,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from proofs.bounded_json import parse_json
 from proofs.bundle import BundleContents, BundleReport, Check, Verdict, verify_bundle
 from proofs.bundle_contents import ANCHORS, LEAVES, MANIFEST, POLICY, ROOT
 from proofs.bundle_readings import QUESTIONS, reading_file
@@ -67,7 +67,7 @@ def policy_from_text(text: bytes) -> Policy:
 
     Raises: ConfigError.
     """
-    document = json.loads(text)
+    document = parse_json(text)
     model = parse_policy_document(document, POLICY)
     faults = faults_in(model)
     if faults:

@@ -6,12 +6,12 @@ never keys or passwords.
 
 from __future__ import annotations
 
-import json
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from proofs.bounded_json import parse_json
 from proofs.errors import ConstructionRefused
 from proofs.signing import LocalSigner
 from proofs.types import Address, parse_address, parse_bytes
@@ -66,7 +66,7 @@ def open_transport(secret: Secret) -> LocalSigner:
 def keystore_address(path: Path) -> Address | None:
     """Return the address that a keystore names, without opening it; None where it names none."""
     try:
-        document = json.loads(_read(path))
+        document = parse_json(_read(path))
         text = document["address"] if isinstance(document, dict) else ""
         return parse_address(text if text.startswith("0x") else "0x" + text)
     except (ValueError, KeyError, AttributeError, TypeError):
@@ -83,7 +83,7 @@ def _decrypted(path: Path, raw: bytes, password: Secret) -> LocalSigner:
     from eth_account import Account
 
     try:
-        document = json.loads(raw)
+        document = parse_json(raw)
     except ValueError:
         raise _fault(path, "not a keystore: no JSON", "name the keystore's JSON file") from None
     try:

@@ -1,0 +1,54 @@
+"""Bounded JSON: what the standard parser reads is read alike; what would exhaust the stack is refused first."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proofs.bounded_json import JSON_DEPTH_MAX, parse_json
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(VALUES)
+def test_parse_json__any_value__reads_what_was_written(value: object) -> None:
+    assert parse_json(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_parse_json__at_the_limit__is_read_and_one_deeper_is_refused(opening: bytes, closing: bytes) -> None:
+    inside = b"1"
+
+    parse_json(opening * JSON_DEPTH_MAX + inside + closing * JSON_DEPTH_MAX)
+
+    with pytest.raises(ValueError, match="deeper"):
+        parse_json(opening * (JSON_DEPTH_MAX + 1) + inside + closing * (JSON_DEPTH_MAX + 1))
+
+
+def test_parse_json__brackets_in_strings__do_not_count() -> None:
+    text = "[" * 1000 + '\\"{'
+
+    assert parse_json(json.dumps([text]).encode()) == [text]
+
+
+def test_th_047_parse_json__deep_text_under_a_raised_recursion_limit__raises_and_the_process_lives() -> None:
+    program = (
+        "import sys; sys.setrecursionlimit(100_000)\n"
+        "from proofs.bounded_json import parse_json\n"
+        "try: parse_json(b'[' * 1_000_000)\n"
+        "except ValueError as error: print(error)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "nested deeper" in done.stdout
