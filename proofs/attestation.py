@@ -236,7 +236,7 @@ def check_root(root: MarginRoot) -> None:
 
 
 def check_legs(leaf: MarginLeaf, legs: Sequence[MarginLeg]) -> None:
-    """Check that legs are those of the leaf and add up to its four figures (an unknown leaf carries bounds instead).
+    """Check that legs are those of the leaf and add up to its four figures; an unknown leaf's bounds are a leg, too.
 
     Raises `InvalidAttestation` by rule.
     """
@@ -244,8 +244,6 @@ def check_legs(leaf: MarginLeaf, legs: Sequence[MarginLeg]) -> None:
     if root != leaf.legs_root:
         detail = f"computed 0x{root.hex()}, leaf has 0x{leaf.legs_root.hex()}"
         raise InvalidAttestation(AttestationRule.LEGS_ROOT, detail)
-    if leaf.status is Status.UNKNOWN:
-        return
     sums = (
         ("collateral", leaf.collateral_usd, sum(leg.value_usd for leg in legs if leg.value_usd > 0)),
         ("liability", leaf.liability_usd, -sum(leg.value_usd for leg in legs if leg.value_usd < 0)),

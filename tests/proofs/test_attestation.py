@@ -294,7 +294,12 @@ def test_legs__other_than_the_leaf_commits_to__are_refused() -> None:
         check_legs(leaf_of(legs, 1000, 300, 0, 0), legs[:1])
 
 
-def test_legs__of_an_unknown_leaf__need_not_add_up_to_its_bounds() -> None:
-    legs = (good_leg(1, 1000),)
+def test_legs__of_an_unknown_leaf__add_up_to_its_bounds_too() -> None:
+    bound = 2**128 - 1
+    legs = (good_leg(1, 1000), good_leg(2, -bound, bound, bound))
+    leaf = replace(leaf_of(legs, 1000, bound, bound, bound), status=Status.UNKNOWN)
 
-    check_legs(replace(leaf_of(legs, 0, 2**128 - 1, 0, 0), status=Status.UNKNOWN), legs)
+    check_legs(leaf, legs)
+
+    with pytest.raises(InvalidAttestation, match="legs_sum"):
+        check_legs(replace(leaf, liability_usd=bound - 1), legs)
