@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {
+    ASSURANCE_AUTHENTICATED_HEADER,
     MarginLeaf,
     MarginRoot,
     QUALITY_CHAIN_MISSING,
@@ -48,10 +49,15 @@ abstract contract MarginGuard is OffchainRead {
     /// One slot for each account.
     struct AccountEvidence {
         uint40 lastFrame; // newest frame seen
-        uint40 lastActAt; // time of the last act that used evidence
-        uint40 unknownSince; // when the account was first seen unknown, 0: it was not
+        uint40 lastActAt; // time of the last act, or the asOf of its evidence if that lay ahead
+        uint40 unknownSince; // since when every frame seen was unknown, 0: the last one was not
         uint128 pending; // initial margin used since, which no evidence shows yet
     }
+
+    /// Seconds after the delay within which an announced policy must become active.
+    uint256 public constant ANNOUNCE_WINDOW = 30 days;
+    /// Seconds between two frames seen unknown that still count as one stretch of being unknown.
+    uint256 public constant UNKNOWN_GAP_MAX = 1 hours;
 
     MarginVerifier public immutable verifier;
     address public immutable policyAdmin;
@@ -74,6 +80,7 @@ abstract contract MarginGuard is OffchainRead {
     error NotPolicyAdmin(address caller);
     error PolicyInvalid();
     error ActivationTooSoon(uint256 frame, uint256 least);
+    error ActivationTooLate(uint256 frame, uint256 most);
     error ActRuleInvalid(Act act);
     error ActRuleMissing(Act act);
     error GrowthPaused();
@@ -84,6 +91,7 @@ abstract contract MarginGuard is OffchainRead {
     error FrameNotNewer(uint256 frame, uint256 lastFrame);
     error StatusRefused(uint8 status);
     error AssuranceTooLow(uint8 have, uint8 need);
+    error AssuranceUnknown(uint8 have);
     error QualityForbidden(uint16 bits);
     error EvidenceTooOld(uint256 age, uint256 most);
     error AsOfTooOld(uint256 asOf, uint256 least);
@@ -113,12 +121,14 @@ abstract contract MarginGuard is OffchainRead {
         emit FrameRaised(accountId, e.root.frame, e.leaf.status);
     }
 
-    /// Announce the policy that counts for frames from `frame` on. The delay makes a call signed in advance expire.
+    /// Announce the policy that counts for frames from `frame` on, which lies within
+    /// [now + policyDelay, now + policyDelay + ANNOUNCE_WINDOW]: a call signed in advance expires.
     function announcePolicy(bytes32 successor, uint64 frame) external {
         if (msg.sender != policyAdmin) revert NotPolicyAdmin(msg.sender);
         if (successor == 0) revert PolicyInvalid();
         uint256 least = block.timestamp + policyDelay;
         if (frame < least) revert ActivationTooSoon(frame, least);
+        if (frame > least + ANNOUNCE_WINDOW) revert ActivationTooLate(frame, least + ANNOUNCE_WINDOW);
         if (successorPolicy != 0 && activationFrame <= block.timestamp) activePolicy = successorPolicy;
         successorPolicy = successor;
         activationFrame = frame;
@@ -179,7 +189,7 @@ abstract contract MarginGuard is OffchainRead {
     /// @param addedInitialUsd initial margin the act adds, or value it takes out, rounded up
     function _requireInitial(bytes32 accountId, Act act, uint256 addedInitialUsd, Evidence calldata e) internal {
         if (act == Act.Liquidate) revert ActRuleInvalid(act);
-        if (act == Act.Withdraw && _isFlat(accountId)) return;
+        if (act == Act.Withdraw && _isFlat(accountId)) return _recordUnproven(accountId, addedInitialUsd);
         if (_growthPaused()) revert GrowthPaused();
         AccountEvidence memory seen = _requireFresh(accountId, act, e);
         uint8 status = e.leaf.status;
@@ -190,7 +200,8 @@ abstract contract MarginGuard is OffchainRead {
         uint256 need = uint256(e.leaf.liabilityUsd) + e.leaf.initialMarginUsd + pending;
         if (need > e.leaf.collateralUsd) revert ExcessInsufficient(e.leaf.collateralUsd, need);
         seen.pending = uint128(pending); // at most collateralUsd
-        seen.lastActAt = uint40(block.timestamp);
+        // Evidence dated ahead of this clock cannot show the act either: only a later date than its own can.
+        seen.lastActAt = _latest(seen.lastActAt, block.timestamp, e.root.asOf);
         _evidenceOf[accountId] = seen;
         emit EvidenceUsed(accountId, act, e.root.frame, addedInitialUsd, pending);
     }
@@ -239,7 +250,9 @@ abstract contract MarginGuard is OffchainRead {
         ActRule memory rule = _ruleOf[act];
         if (rule.maxAge == 0) revert ActRuleMissing(act);
         _requireOurs(accountId, e);
-        if (e.leaf.assurance < rule.minAssurance) revert AssuranceTooLow(e.leaf.assurance, rule.minAssurance);
+        uint8 assurance = e.leaf.assurance;
+        if (assurance < rule.minAssurance) revert AssuranceTooLow(assurance, rule.minAssurance);
+        if (assurance > ASSURANCE_AUTHENTICATED_HEADER) revert AssuranceUnknown(assurance);
         uint16 forbidden = e.leaf.quality & rule.forbiddenQuality;
         if (forbidden != 0) revert QualityForbidden(forbidden);
         uint256 asOf = e.root.asOf;
@@ -268,10 +281,27 @@ abstract contract MarginGuard is OffchainRead {
         if (frame < lastFrame) revert FrameSuperseded(frame, lastFrame);
     }
 
-    /// Frames are at most 30 s ahead of the clock (verifier), so 40 bits hold them.
+    /// What a flat account withdraws needs no evidence, but older evidence may still count it as collateral.
+    function _recordUnproven(bytes32 accountId, uint256 amountUsd) private {
+        AccountEvidence memory seen = _evidenceOf[accountId];
+        uint256 room = type(uint128).max - seen.pending;
+        seen.pending += uint128(amountUsd < room ? amountUsd : room);
+        seen.lastActAt = _latest(seen.lastActAt, block.timestamp, 0);
+        _evidenceOf[accountId] = seen;
+    }
+
+    /// Frames are at most 30 s ahead of the clock (verifier), so 40 bits hold them; `e` is not older than `seen`.
+    /// A stretch of being unknown is one of sightings near to each other: two outages a week apart are not a week.
     function _raise(AccountEvidence memory seen, Evidence calldata e) private view {
-        seen.lastFrame = uint40(e.root.frame);
+        uint256 gap = e.root.frame - seen.lastFrame;
         if (e.leaf.status != STATUS_UNKNOWN) seen.unknownSince = 0;
-        else if (seen.unknownSince == 0) seen.unknownSince = uint40(block.timestamp);
+        else if (seen.unknownSince == 0 || gap > UNKNOWN_GAP_MAX) seen.unknownSince = uint40(block.timestamp);
+        seen.lastFrame = uint40(e.root.frame);
+    }
+
+    /// Times of acts and of verified evidence, which fit 40 bits.
+    function _latest(uint256 a, uint256 b, uint256 c) private pure returns (uint40) {
+        if (b > a) a = b;
+        return uint40(c > a ? c : a);
     }
 }

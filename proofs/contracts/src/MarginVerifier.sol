@@ -21,7 +21,7 @@ contract MarginVerifier {
     uint256 public constant SCHEDULE_WINDOW = 30 days;
     /// Sets that may wait for their first frame at the same time.
     uint256 public constant SCHEDULED_MAX = 8;
-    /// Span over which the guardian may remove at most max(1, f) keys.
+    /// Span, wherever it begins, over which the guardian may remove at most max(1, f) keys.
     uint256 public constant REMOVAL_WINDOW = 1 days;
 
     /// One slot: all that the hot path asks about a signer set. In force for frames in [fromFrame, untilFrame).
@@ -57,8 +57,8 @@ contract MarginVerifier {
 
     /// Number of signer sets, past, present and scheduled.
     uint32 public epochCount;
-    uint64 private _removalWindowStart;
-    uint32 private _removalsInWindow;
+    /// Times of the guardian's removals.
+    uint64[] private _removedAt;
     mapping(uint256 epoch => Epoch) private _epochs;
     /// Bits of the members of a set that were removed.
     mapping(uint256 epoch => uint32 bitmap) public removedBitmap;
@@ -175,14 +175,14 @@ contract MarginVerifier {
     function removeSigner(address signer) external {
         if (msg.sender != guardian) revert NotGuardian(msg.sender);
         if (isRemoved[signer]) revert SignerWasRemoved(signer);
-        if (block.timestamp >= _removalWindowStart + REMOVAL_WINDOW) {
-            _removalWindowStart = uint64(block.timestamp);
-            _removalsInWindow = 0;
-        }
         (,, uint256 f) = SignerSet.sizes(SignerSet.load(_epochs[epochAt(block.timestamp)].set));
         uint256 most = f == 0 ? 1 : f;
-        if (_removalsInWindow >= most) revert RemovalLimit(most, _removalWindowStart + REMOVAL_WINDOW);
-        _removalsInWindow += 1;
+        uint256 count = _removedAt.length;
+        if (count >= most) {
+            uint256 until = _removedAt[count - most] + REMOVAL_WINDOW;
+            if (block.timestamp < until) revert RemovalLimit(most, until);
+        }
+        _removedAt.push(uint64(block.timestamp));
         if (!_remove(signer, false)) revert UnknownSigner(signer);
     }
 

@@ -11,6 +11,7 @@ contract LeafSeizer {
     LockBox public immutable box;
 
     error NotLiquidatable(uint8 status);
+    error WrongVenue(bytes32 expected, bytes32 have);
 
     constructor(MarginGuard venue_, LockBox box_) {
         venue = venue_;
@@ -18,7 +19,9 @@ contract LeafSeizer {
     }
 
     function seize(uint256 lockId, uint256 amount, Evidence calldata e) external {
-        venue.readEvidence(box.lockOf(lockId).accountId, uint64(block.timestamp - 60), e);
+        LockBox.Lock memory lock = box.lockOf(lockId);
+        if (lock.venueId != venue.venueId()) revert WrongVenue(venue.venueId(), lock.venueId);
+        venue.readEvidence(lock.accountId, uint64(block.timestamp - 60), e);
         if (e.leaf.status < STATUS_LIQUIDATABLE) revert NotLiquidatable(e.leaf.status);
         box.seize(lockId, amount);
     }

@@ -189,7 +189,7 @@ def test_th_111_status__for_each_act__passes_only_where_it_means_so(venue: Venue
     assert venue.refusal("liquidate", None, e) == (OK if status in (4, 5) else ("StatusRefused", (status,)))
 
 
-@pytest.mark.parametrize("assurance", range(5))
+@pytest.mark.parametrize("assurance", range(4))
 def test_th_111_assurance__below_the_floor_of_the_act__is_refused(venue: Venue, assurance: int) -> None:
     healthy = venue.evidence(venue.leaf(assurance=assurance))
     sinking = venue.evidence(venue.leaf(assurance=assurance, status=4))
