@@ -106,9 +106,9 @@ def verify_account(
 
 
 def verify_storage(storage_root: bytes, slot: int, proof: Sequence[bytes], nodes: NodeSet | None = None) -> int:
-    """Return the word at `slot` under `storage_root`; a proven absence is 0.
+    """Return the word at `slot` under `storage_root`; a proven absence and a leaf of canonical zero are 0.
 
-    Raises `InvalidProof`, also for a leaf that is no canonical non-zero word.
+    Raises `InvalidProof`, also for a leaf that is no canonical word.
     """
     if not 0 <= slot < _SLOT_COUNT:
         raise ConstructionRefused("storage slot", str(slot))

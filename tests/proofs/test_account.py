@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import rlp
@@ -21,6 +23,7 @@ from proofs.account import (
 from proofs.errors import ConstructionRefused, InvalidProof, LimitExceeded, Rule
 from proofs.limits import ACCOUNT_BYTES_MAX, PROOF_KEYS_MAX, STORAGE_VALUE_BYTES_MAX
 from proofs.trie import EMPTY_ROOT, NodeSet, build_trie
+from tests.golden.loading import nodes, unhex
 from tests.proofs.crafted import Contract, World, account_leaf, hash_of, slot_hash, small_world, word_leaf
 
 WORLD = small_world()
@@ -46,14 +49,14 @@ def test_verify_answer__honest__account_and_every_asked_slot_in_order() -> None:
 
 
 def test_verify_answer__shared_node_set__same_verdicts_fewer_nodes() -> None:
-    nodes = NodeSet()
+    kept = NodeSet()
     slots = tuple(range(40))
     answer = WORLD.answer(FIRST.address, slots)
 
-    _, values = verify_answer(ROOT, FIRST.address, slots, answer, nodes)
+    _, values = verify_answer(ROOT, FIRST.address, slots, answer, kept)
 
     assert values == FIRST.storage
-    assert len(nodes) == len({*answer.account_proof, *(node for _, _, proof in answer.storage for node in proof)})
+    assert len(kept) == len({*answer.account_proof, *(node for _, _, proof in answer.storage for node in proof)})
 
 
 @pytest.mark.parametrize("contract", [EMPTY, PLAIN])
@@ -250,7 +253,7 @@ def test_account_body__largest__has_the_limit_size() -> None:
         (b"\xb8\x01\xff", Rule.STORAGE_VALUE),
     ],
 )
-def test_th_034_storage_word__zero_not_canonical_too_wide_or_list__refused(leaf: bytes, rule: Rule) -> None:
+def test_th_034_storage_word__not_canonical_too_wide_or_list__refused(leaf: bytes, rule: Rule) -> None:
     with pytest.raises(InvalidProof) as caught:
         one_word(leaf)
 
@@ -259,6 +262,33 @@ def test_th_034_storage_word__zero_not_canonical_too_wide_or_list__refused(leaf:
 
 def test_storage_word__canonical_zero__reads_as_zero() -> None:
     assert one_word(b"\x80") == 0
+
+
+def test_storage_word__leaf_of_canonical_zero__is_zero() -> None:
+    assert one_word(b"\x80") == 0
+
+
+def test_storage_word__slots_set_back_to_zero_on_anvil__proven_in_its_own_spelling() -> None:
+    vector = json.loads((Path(__file__).parent / "vectors" / "anvil_zero_leaf.json").read_text())
+    claims, root, slots = vector["answer"], unhex(vector["state_root"]), tuple(range(6))
+    answer = AccountAnswer(
+        unhex(claims["address"]),
+        int(claims["nonce"], 16),
+        int(claims["balance"], 16),
+        unhex(claims["storageHash"]),
+        unhex(claims["codeHash"]),
+        nodes(claims["accountProof"]),
+        tuple((int(one["key"], 16), int(one["value"], 16), nodes(one["proof"])) for one in claims["storageProof"]),
+    )
+
+    _, values = verify_answer(root, answer.address, slots, answer)
+
+    assert values == {int(slot): int(value, 16) for slot, value in vector["expected"].items()}
+    # Neighbour: the proof of the kept zero is no proof for another slot, and its leaf cannot be left out.
+    zero = answer.storage[2][2]
+    for slot, proof in ((1, zero), (2, zero[:-1])):
+        with pytest.raises(InvalidProof):
+            verify_storage(answer.storage_hash, slot, proof)
 
 
 def test_storage_word__largest__has_the_limit_size() -> None:

@@ -239,6 +239,16 @@ def test_encode_header__wrong_kind_size_or_name__refused(change: dict[str, bytes
         encode_header({**blank_fields(HeaderShape.PRAGUE), **change}, HeaderShape.PRAGUE)
 
 
+def test_blank_fields__of_the_newest_shape__hashes_of_nothing() -> None:
+    blank = blank_fields(HeaderShape.PRAGUE)
+
+    # The same constants stand in the header of a real empty block.
+    assert blank["sha3Uncles"] == bytes.fromhex(DEVNET["sha3Uncles"][2:])
+    assert blank["requestsHash"] == bytes.fromhex(DEVNET["requestsHash"][2:])
+    assert blank["withdrawalsRoot"] == bytes.fromhex(DEVNET["withdrawalsRoot"][2:])
+    assert blank["transactionsRoot"] == blank["receiptsRoot"] == blank["stateRoot"] == hash_of(b"\x80")
+
+
 def test_encode_header__missing_field__refused() -> None:
     with pytest.raises(InvalidHeader):
         encode_header({"number": 1}, HeaderShape.BERLIN)
