@@ -126,9 +126,10 @@ def test_th_135_clear__weaker_evidence_than_raised__stays() -> None:
 def test_clear__raised_weakly_then_confirmed_strongly__asks_for_the_stronger() -> None:
     weak_breach, weak = view_at(999 * E18, QUORUM), view_at(5_000 * E18, QUORUM)
 
-    flag, _ = run((weak_breach, 60), (BREACH, 120), *((weak, 180 + 60 * at) for at in range(5)))
+    for breaches in ((weak_breach, BREACH), (BREACH, weak_breach)):
+        flag, _ = run((breaches[0], 60), (breaches[1], 120), *((weak, 180 + 60 * at) for at in range(5)))
 
-    assert (flag.state, flag.raised_assurance) == (FlagState.RAISED, PROOF)
+        assert (flag.state, flag.raised_assurance) == (FlagState.RAISED, PROOF)
 
 
 def test_th_135_unknown__over_a_raised_flag__stays_and_says_that_it_is_stale() -> None:
@@ -182,6 +183,10 @@ def test_provisional__not_confirmed_by_the_next_frame__withdrawn() -> None:
     flag, kinds = run((HEALTHY, 60), (BREACH, 75, PROVISIONAL), (view_at(1_000 * E18), 120))
 
     assert (flag.state, kinds) == (FlagState.CLEAR, [FlagEventKind.RAISED_PROVISIONALLY, FlagEventKind.WITHDRAWN])
+
+
+def test_provisional__final_view_exactly_as_new__withdraws() -> None:
+    assert run((BREACH, 75, PROVISIONAL), (HEALTHY, 75))[0].state is FlagState.CLEAR
 
 
 def test_provisional__final_view_older_than_what_raised_it__does_not_withdraw() -> None:

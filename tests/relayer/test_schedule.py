@@ -61,6 +61,10 @@ def test_next_action__frame_and_tick_both_due__frame_first() -> None:
     assert next_action(680, 600, 600, TIMING) == RunFrame(FrameSlot(660, 675, 695, ()))
 
 
+def test_next_action__exactly_due__runs() -> None:
+    assert next_action(675, 600, None, Timing(60, 15, 20)) == RunFrame(FrameSlot(660, 675, 695, ()))
+
+
 def test_next_action__between_frames__tick_or_wait() -> None:
     assert next_action(650, 600, 645, TIMING) == RunTick(650)
     assert next_action(649, 600, 645, TIMING) == Wait(650)

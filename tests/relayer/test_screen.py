@@ -169,6 +169,19 @@ def test_screen__collateral_within_float_error_of_a_band__counts_zero() -> None:
     assert evaluate(held[2], market(**PRICES), rules_).status is Status.UNKNOWN
 
 
+def test_screen__wide_interval__longs_at_its_low_end_and_shorts_at_its_high_end() -> None:
+    # 10 ETH bought or sold at 2000, price 1990 to 2010: both lose 100; MM 5 % of 20,100 is 1005
+    rules_ = replace(PLAIN, collateral=(DOLLAR,), positions=(ETH_PERP,))
+    prices = market(DOLLAR=E18, ETH=(1_990 * E18, 2_010 * E18))
+    held = [
+        portfolio(holding(DOLLAR, equity * E18), position(ETH_PERP, size * E18, size * 2_000 * E18))
+        for equity in (1_104, 1_106)
+        for size in (10, -10)
+    ]
+
+    assert screen(columns_of(held, rules_), prices, rules_).indices == (0, 1)
+
+
 def test_screen__another_line__judges_that_line() -> None:
     rules_ = replace(PLAIN, collateral=(DOLLAR,), positions=(ETH_PERP,))
     columns = columns_of([with_equity(1_100 * E18), with_equity(1_300 * E18)], rules_)

@@ -275,6 +275,15 @@ def test_unpriced_collateral__shown_counts_zero_and_is_missing() -> None:
     assert view.missing[0].reason == "no price of BTC: zero_price: the feed answers 0"
 
 
+@pytest.mark.parametrize(("units", "last", "is_missing"), [(99, E18, False), (100, E18, True), (99, 0, True)])
+def test_unpriced_collateral__worth_less_than_dust_when_last_seen__does_not_exist(units, last, is_missing) -> None:
+    rules = replace(PLAIN, dust_usd=100)
+
+    view = evaluate(portfolio(holding(DOLLAR, units)), market(DOLLAR=NoPrice("DOLLAR", "stale_price", last)), rules)
+
+    assert bool(view.missing) is is_missing
+
+
 def test_th_082_free_balance__weight_zero__shown_only_whatever_its_price() -> None:
     held = portfolio(holding(USDX_FREE, 10**12))
 
@@ -308,6 +317,15 @@ def test_assurance_band__position_above_it_on_a_weaker_price__unknown() -> None:
 
     assert strong.status is Status.HEALTHY
     assert weak.status is Status.UNKNOWN
+
+
+def test_assurance_band__holding_priced_by_a_weaker_feed__missing() -> None:
+    weak = market(**PRICES)
+    weak.prices["DOLLAR"] = replace(weak.prices["DOLLAR"], assurance=QUORUM)
+    held = portfolio(holding(DOLLAR, 100, PROOF))
+
+    assert evaluate(held, weak, with_bands((None, PROOF), rules=PLAIN)).collateral_usd == 0
+    assert evaluate(held, weak, PLAIN).assurance is QUORUM
 
 
 def test_assurance_band__value_beyond_the_last__highest_level_demanded() -> None:

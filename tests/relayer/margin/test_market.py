@@ -52,6 +52,7 @@ def test_th_056_answer__zero_or_negative__no_price_and_not_stale(answer: int) ->
 
     assert isinstance(price, NoPrice)
     assert (price.quality, price.last_e18) == (Quality.NONE, 0)
+    assert price.reason == f"one: zero_price: the feed answers {answer}"
 
 
 def test_th_056_answer__unfinished_round__no_price() -> None:
