@@ -6,8 +6,10 @@ import io
 import subprocess
 import sys
 import tarfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
+
+import pytest
 
 from proofs.attestation import Domain, accounts_tree, missing_anchor, snapshot_root
 from proofs.bundle import (
@@ -23,11 +25,14 @@ from proofs.bundle import (
     verify_bundle,
     write_bundle,
 )
+from proofs.errors import ConstructionRefused
 from proofs.keccak import keccak256
-from proofs.snapshot import ChainReading, Snapshot
+from proofs.layouts import SolidityMapping
+from proofs.sheet import CellStatus, column_from_rows
+from proofs.snapshot import ChainReading, Reason, Snapshot, Unavailable
 from proofs.types import Address, ChainId, Hash32, Quality
-from proofs.verify import VerifiedChain
-from tests.proofs.evidence_frame import FRAME, GONE, HOME, POLICY, contents, signed_by
+from proofs.verify import VerifiedChain, verify
+from tests.proofs.evidence_frame import FAR, FRAME, GONE, HOME, POLICY, contents, signed_by
 
 WHOLE = contents()
 FILES = bundle_files(WHOLE)
@@ -301,3 +306,42 @@ def test_proof__left_out__lowers_levels_and_fails_no_hash() -> None:
 
     assert outcome.verdict is Verdict.VERIFIED
     assert any("column locks: 3 of 3 values rest on the providers alone" in line for line in outcome.unverified)
+
+
+def test_frame__without_any_chain__fails() -> None:
+    gone = tuple(Unavailable(chain, Reason.RPC_TIMEOUT, "silent") for chain in (HOME, FAR))
+    anchors = verify(Snapshot(FRAME, gone), frozenset()).anchors()
+    subject = replace(WHOLE, snapshot=Snapshot(FRAME, gone), anchors=anchors)
+
+    outcome = report(resigned(subject, snapshot_root=snapshot_root(anchors)))
+
+    assert [(check.step, check.file) for check in outcome.failures] == [("as of and skew", "root.json")]
+
+
+def test_report__names_unread_cells_and_changed_code() -> None:
+    reading = WHOLE.snapshot.outcomes[0]
+    assert isinstance(reading, ChainReading)
+    locks, price, coins = reading.columns
+    pinned = (replace(locks, code_hash=Hash32(b"\7" * 32)), price, coins)
+    unread = column_from_rows("price", price.signed, [CellStatus.FAILED])
+    sheet = replace(reading.sheet, columns=(reading.sheet.columns[0], unread, reading.sheet.columns[2]))
+    subject = Snapshot(FRAME, (replace(reading, columns=pinned, sheet=sheet), WHOLE.snapshot.outcomes[1]))
+
+    said = report(replace(WHOLE, snapshot=subject)).unverified
+
+    assert f"{HOME}: column locks: contract runs other code than the pinned one, no value counts" in said
+    assert f"{HOME}: column price: 1 of 1 values could not be read" in said
+
+
+def test_contents__with_a_layout_that_no_table_rebuilds__are_not_written() -> None:
+    @dataclass(frozen=True)
+    class Imposter(SolidityMapping):
+        pass
+
+    reading = WHOLE.snapshot.outcomes[0]
+    assert isinstance(reading, ChainReading)
+    columns = (replace(reading.columns[0], layout=Imposter(0)), *reading.columns[1:])
+    snapshot = Snapshot(FRAME, (replace(reading, columns=columns), WHOLE.snapshot.outcomes[1]))
+
+    with pytest.raises(ConstructionRefused, match="not rebuilt"):
+        write_bundle(replace(WHOLE, snapshot=snapshot))
