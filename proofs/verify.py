@@ -228,7 +228,8 @@ def chain_anchor(outcome: VerifiedChain | Unavailable) -> ChainAnchor:
 def quorum_reached(votes: Votes, *, devnet: bool) -> bool:
     """Recount a vote: two thirds of the configured, none counted twice, one alone on devnets only."""
     agreed = len(set(votes.agreed))
-    return votes.reached and agreed > 0 and 3 * agreed >= 2 * votes.configured and (devnet or agreed > 1)
+    is_enough = 0 < agreed <= votes.configured and 3 * agreed >= 2 * votes.configured
+    return votes.reached and is_enough and (devnet or agreed > 1)
 
 
 def _votes_fault(reading: ChainReading, devnet: bool) -> Unavailable | None:

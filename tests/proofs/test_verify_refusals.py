@@ -50,6 +50,8 @@ from tests.proofs.one_reading import (
         (Votes(("a",), 1, reached=True), True, True),
         (Votes(("a", "b", "c"), 3, reached=False), False, False),
         (Votes((), 0, reached=True), True, False),
+        (Votes(("a", "b"), 1, reached=True), True, False),  # more than there are
+        (Votes(("a", "b"), -3, reached=True), True, False),
     ],
 )
 def test_votes__recounted__against_the_configured(votes: Votes, devnet: bool, is_enough: bool) -> None:
