@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from relayer.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -23,10 +24,10 @@ def numbers_in_test_names(prefix: str, folder: str) -> set[int]:
     return found
 
 
-def help_of(words: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "relayer", *words, "--help"], capture_output=True, text=True, cwd=ROOT, check=False
-    )
+def help_of(words: list[str]) -> tuple[int, str]:
+    """Return the exit code and text of `relayer ... --help`, asked in this process."""
+    done = CliRunner().invoke(app, [*words, "--help"])
+    return done.exit_code, done.output
 
 
 def test_readme__any__is_short() -> None:
@@ -35,15 +36,17 @@ def test_readme__any__is_short() -> None:
 
 def test_commands__named_in_documents__exist_with_their_options() -> None:
     wrong = []
-    seen: dict[tuple[str, ...], subprocess.CompletedProcess[str]] = {}
+    seen: dict[tuple[str, ...], tuple[int, str]] = {}
 
     for document in DOCUMENTS:
         for verb, rest in COMMAND.findall(document.read_text()):
             words = verb.split()
             path = tuple(words if words[0] in GROUPS else words[:1])
-            done = seen.setdefault(path, help_of(list(path)))
+            if path not in seen:
+                seen[path] = help_of(list(path))
+            code, text = seen[path]
             options = re.findall(r"--[a-z-]+", rest)
-            if done.returncode != 0 or any(option not in done.stdout for option in options):
+            if code != 0 or any(option not in text for option in options):
                 wrong.append(f"{document.name}: relayer {verb}{rest}")
 
     assert seen

@@ -13,6 +13,7 @@ from tests.node.contracts.world import artifact
 
 pytestmark = pytest.mark.node
 
+DEVNET = CONTRACTS.parents[1] / "chains" / "devnet" / "contracts"
 GUARD_SLOTS = ("_urls", "activePolicy", "successorPolicy", "activationFrame", "_evidenceOf", "_ruleOf")
 
 
@@ -32,6 +33,7 @@ def test_artifacts__rebuilt_from_the_sources__are_byte_identical(compiler: Path,
     roots = {
         "margin": (CONTRACTS / "src", CONTRACTS / "artifacts"),
         "margin-test": (CONTRACTS / "test", CONTRACTS / "artifacts" / "test"),
+        "devnet": (DEVNET / "src", DEVNET / "artifacts"),
     }
     triples = [text for name, (source, _) in roots.items() for text in (name, str(source), str(tmp_path / name))]
 
