@@ -193,6 +193,7 @@ class Noticed:
     """Remember what a pipeline or an API reported."""
 
     frames: list[FrameRow] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
     missing: list[Unavailable] = field(default_factory=list)
     dishonest: list[Unavailable] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
@@ -203,6 +204,7 @@ class Noticed:
 
     def frame_finished(self, row: FrameRow, seconds: float, counts: Mapping[str, int]) -> None:
         self.frames.append(row)
+        self.seconds.append(seconds)
 
     def chain_missing(self, frame: int, outcome: Unavailable) -> None:
         self.missing.append(outcome)
