@@ -35,8 +35,8 @@ class Voter:
 class Tally(Generic[Answer]):
     """Hold the verdict: the agreed answer (None without quorum), who gave it, and who said something else.
 
-    Without a quorum nobody dissents: it is not known who is right. `votes.agreed` is then the largest group, for the
-    operator's eyes only.
+    `votes` count operators: one label speaks for each that agreed. Without a quorum nobody dissents: it is not known
+    who is right, and `votes.agreed` is the largest group, for the operator's eyes only.
     """
 
     answer: Answer | None
@@ -65,18 +65,23 @@ def tally(voters: Sequence[Voter], answers: Mapping[str, Answer], devnet: bool) 
     for operator, given in said.items():
         if len(given) == 1:
             groups.setdefault(next(iter(given)), set()).add(operator)
-    needed = threshold(len({voter.operator for voter in voters}), devnet)
-    return _verdict(labels, answers, groups, needed)
+    return _verdict(voters, answers, groups, devnet)
 
 
 def _verdict(
-    labels: list[str], answers: Mapping[str, Answer], groups: dict[Answer, set[str]], needed: int
+    voters: Sequence[Voter], answers: Mapping[str, Answer], groups: dict[Answer, set[str]], devnet: bool
 ) -> Tally[Answer]:
+    operators = len({voter.operator for voter in voters})
     best = max(groups, key=lambda answer: len(groups[answer]), default=None)
     if best is None:
-        return Tally(None, Votes((), len(labels), reached=False), ())
-    agreed = tuple(label for label in labels if label in answers and answers[label] == best)
-    if len(groups[best]) < needed:
-        return Tally(None, Votes(agreed, len(labels), reached=False), ())
-    dissenters = tuple(label for label in labels if label in answers and answers[label] != best)
-    return Tally(best, Votes(agreed, len(labels), reached=True), dissenters)
+        return Tally(None, Votes((), operators, reached=False), ())
+    speakers: dict[str, str] = {}
+    for voter in voters:
+        if voter.operator in groups[best] and voter.label in answers:
+            speakers.setdefault(voter.operator, voter.label)
+    is_reached = len(groups[best]) >= threshold(operators, devnet)
+    votes = Votes(tuple(speakers.values()), operators, reached=is_reached)
+    if not is_reached:
+        return Tally(None, votes, ())
+    dissenters = tuple(voter.label for voter in voters if voter.label in answers and answers[voter.label] != best)
+    return Tally(best, votes, dissenters)

@@ -57,7 +57,9 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """Count who agreed on an answer. Quorum is counted over the configured, never over those who answered.
+    """Count who agreed on an answer: one provider label per operator, and how many operators are configured.
+
+    Quorum is counted over the configured, never over those who answered.
 
     `reached` is the verdict of the pure tally (two thirds of the configured, distinct operators; one provider
     suffices on a devnet alone).

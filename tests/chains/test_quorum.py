@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chains.quorum import Voter, tally, threshold
+from proofs.verify import quorum_reached
 
 
 def _voters(operators: str) -> tuple[Voter, ...]:
@@ -52,7 +53,8 @@ def test_th_003_tally__when_operators_overlap__then_each_counts_once(
 
     assert result.answer == agreed
     assert result.votes.reached is (agreed is not None)
-    assert result.votes.configured == len(operators)
+    assert result.votes.configured == len(set(operators))
+    assert len(result.votes.agreed) <= result.votes.configured
     assert result.dissenters == dissent
 
 
@@ -90,5 +92,19 @@ def test_tally__when_anybody_says_anything__then_the_definition_holds(operators:
     assert [result.answer] == (winners or [None])
     assert len(winners) <= 1
     if winners:
-        assert set(result.votes.agreed) == {label for label, value in answers.items() if value == winners[0]}
+        speakers = [voter.operator for voter in voters if voter.label in result.votes.agreed]
+        assert len(speakers) == len(set(speakers)) == len(result.votes.agreed)
+        assert all(answers[label] == winners[0] for label in result.votes.agreed)
         assert set(result.dissenters) == {label for label, value in answers.items() if value != winners[0]}
+
+
+@given(st.lists(st.sampled_from("abcde"), min_size=1, max_size=8), st.data(), st.booleans())
+def test_th_003_votes__of_any_tally__mean_the_same_to_whoever_recounts_them(
+    operators: list[str], data: st.DataObject, devnet: bool
+) -> None:
+    voters = _voters("".join(operators))
+    answers = data.draw(st.dictionaries(st.sampled_from([voter.label for voter in voters]), st.sampled_from("xy")))
+
+    result = tally(voters, answers, devnet=devnet)
+
+    assert quorum_reached(result.votes, devnet=devnet) is (result.answer is not None)
