@@ -93,7 +93,7 @@ class FrameSigner:
         root = root_of(plan, terms)
         if isinstance(root, Refusal):
             return root
-        refusal = _time_fault(root, now_s)
+        refusal = time_fault(root, now_s)
         if refusal is not None:
             return refusal
         check_root(root)
@@ -138,7 +138,8 @@ async def _reserve(ledger: Ledger, slot: tuple[Hash32, int, Hash32], address: Ad
     return None
 
 
-def _time_fault(root: MarginRoot, now_s: float) -> Refusal | None:
+def time_fault(root: MarginRoot, now_s: float) -> Refusal | None:
+    """Return why a root must not be signed at a time, or None; both bounds are inclusive."""
     if root.as_of > now_s + CLOCK_TOLERANCE_S:
         detail = f"asOf {root.as_of} is {root.as_of - now_s:.0f} s ahead of our clock, {CLOCK_TOLERANCE_S} allowed"
         return Refusal(Rule.FUTURE, detail)
