@@ -67,7 +67,7 @@ class Portfolio:
 
 def weight_ppm(rules: MarginRules, source: CollateralSource) -> int:
     """Return the policy's weight of a source's encumbrance class; a class it does not list weighs nothing."""
-    return dict(rules.encumbrance_ppm).get(source.encumbrance, 0)
+    return next((weight for listed, weight in rules.encumbrance_ppm if listed == source.encumbrance), 0)
 
 
 def can_count(rules: MarginRules, source: CollateralSource) -> bool:
