@@ -10,9 +10,11 @@ who cannot remember must not sign; anything else that escapes a pass is a bug, i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from proofs.attestation import SignedRoot
@@ -80,6 +82,7 @@ class Pipeline:
         self._reader = FrameReader(ports.policy, ports.chains, ports.clock, executor)
         self._signer = None if ports.signing is None else FrameSigner(ports.policy, ports.signing)
         self._views = Views(ports.policy, executor)
+        self._executor = executor
         self._marks = Marks(ports.policy, self._reader, {})
         self._flags: dict[AccountId, Flag] = {}
         self._highest: int | None = None
@@ -98,6 +101,7 @@ class Pipeline:
         """Remember what the store knows: flags, attested blocks, the highest frame; publish the newest stored frames.
 
         `accept_reorgs` names chains whose replaced history an operator accepts.
+        Raises: StoreFault when the ledger lacks a frame that this store says was signed.
         """
         frames, policy_id = self._ports.frames, self._policy.policy_id
         self._flags = {flag.account: flag for flag in await self._ports.flags.current()}
@@ -109,7 +113,10 @@ class Pipeline:
         ledgered = None if self._signer is None else await self._signer.highest()
         stored = None if newest is None else newest.frame
         self._highest = max((one for one in (ledgered, stored) if one is not None), default=None)
-        for row in (await frames.latest(policy_id, FrameState.SIGNED), newest):
+        signed = await frames.latest(policy_id, FrameState.SIGNED)
+        if self._signer is not None and signed is not None:
+            _require_ledger(signed.frame, ledgered)
+        for row in (signed, newest):
             if row is not None:
                 await self._publish(row, await frames.accounts(policy_id, row.frame))
 
@@ -202,7 +209,7 @@ class Pipeline:
 
     async def _remember(self, row: FrameRow, judged: _Judged) -> tuple[AccountRow, ...]:
         """Store the frame with its accounts, flags and events in one transaction; only then believe the flags."""
-        accounts = tuple(account_row(view) for view in judged.views)
+        accounts = await self._computed(partial(_account_rows, judged.views))
         await self._ports.frames.put(row, accounts, self._lasting(judged.flags), judged.events)
         self._flags.update({flag.account: flag for flag in judged.flags})
         return accounts
@@ -215,12 +222,17 @@ class Pipeline:
     async def _keep_evidence(self, row: FrameRow, readings: Readings, judged: _Judged) -> None:
         if row.signed is None:
             return
-        archive = evidence_archive(self._policy, readings, judged.snapshot, judged.views, row.signed)
+        work = partial(evidence_archive, self._policy, readings, judged.snapshot, judged.views, row.signed)
+        archive = await self._computed(work)
         await self._ports.frames.put_bundle(row.policy_id, row.frame, archive, self._bundles_kept)
 
     async def _publish(self, row: FrameRow, accounts: tuple[AccountRow, ...]) -> None:
         for publisher in self._ports.publishers:
             await publisher.publish(Publication(row, accounts, self.open_flags))
+
+    async def _computed(self, work: Callable[[], Answer]) -> Answer:
+        """Compute off the loop: what grows with the accounts would hold up every other task."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def _notice(self, readings: Readings, judged: _Judged, refusal: Refusal | None) -> None:
         observer, frame = self._ports.observer, judged.snapshot.frame_s
@@ -248,6 +260,13 @@ class Pipeline:
             return error
 
 
+def _require_ledger(signed_frame: int, ledgered: int | None) -> None:
+    """Refuse a ledger that was lost or restored from an older copy: it could sign a second story for a frame."""
+    if ledgered is None or ledgered < signed_frame:
+        problem = f"frame {signed_frame} was signed and the ledger ends before it, at {ledgered or 'nothing'}"
+        raise StoreFault("ledger", problem, "restore the newest copy of the whole database, or sign with a new key")
+
+
 def _planned(outcomes: tuple[Outcome, ...], plan: FramePlan | Refusal) -> list[Outcome]:
     """Give up the chains that the plan calls missing; without a plan judge by what was read here."""
     if isinstance(plan, Refusal):
@@ -260,6 +279,10 @@ def _given_up(outcome: Outcome) -> Unavailable:
     if isinstance(outcome, Unavailable):
         return outcome
     return Unavailable(outcome.chain, Reason.NO_QUORUM, "too few relayers read it alike; missing by the frame's plan")
+
+
+def _account_rows(views: tuple[MarginView, ...]) -> tuple[AccountRow, ...]:
+    return tuple(account_row(view) for view in views)
 
 
 def _store_fault(error: BaseException) -> StoreFault | None:

@@ -55,7 +55,10 @@ def answer_of_bytes(body: bytes, content_type: str = JSON_TYPE) -> Answer:
 
 
 class FrameAnswers:
-    """Answer for one evaluated frame; each answer is encoded at the first question and kept with the frame."""
+    """Answer for one evaluated frame; each answer is encoded at the first question and kept with the frame.
+
+    Building it hashes every leaf of a signed frame, so it is done off the loop.
+    """
 
     def __init__(self, policy: Policy, publication: Publication) -> None:
         self._policy = policy
@@ -66,6 +69,8 @@ class FrameAnswers:
         self._summary: JsonObject = orjson.loads(publication.row.summary_json)
         self._kept: dict[tuple[str, AccountId, Freshness], Answer] = {}
         self._tree: MerkleTree | None = None
+        if publication.row.signed is not None:
+            self._tree = accounts_tree([leaf_from_abi(row.leaf_abi) for row in self._rows])
 
     @property
     def valid_until_s(self) -> int:
@@ -96,10 +101,10 @@ class FrameAnswers:
 
     def attestation(self, account: AccountId) -> Answer | None:
         """Answer with root, signatures, leaf, proof and the same as abi.encode(Evidence); None when there is none."""
-        index, signed = self._index.get(account), self.row.signed
-        if index is None or signed is None:
+        index, signed, tree = self._index.get(account), self.row.signed, self._tree
+        if index is None or signed is None or tree is None:
             return None
-        return self._once("attestation", account, Freshness.CURRENT, lambda: self._evidence(index, signed))
+        return self._once("attestation", account, Freshness.CURRENT, lambda: self._evidence(index, signed, tree))
 
     def page(self, after: AccountId | None, limit: int, freshness: Freshness) -> Answer:
         """Answer with the accounts after an id, ascending, and the cursor of the next page."""
@@ -134,11 +139,9 @@ class FrameAnswers:
             body["status"] = "unknown"
         return orjson.dumps(body)
 
-    def _evidence(self, index: int, signed: SignedRoot) -> bytes:
-        if self._tree is None:
-            self._tree = accounts_tree([leaf_from_abi(row.leaf_abi) for row in self._rows])
+    def _evidence(self, index: int, signed: SignedRoot, tree: MerkleTree) -> bytes:
         leaf = leaf_from_abi(self._rows[index].leaf_abi)
-        proof = tuple(Hash32(word) for word in self._tree.proof(index))
+        proof = tuple(Hash32(word) for word in tree.proof(index))
         document: JsonObject = {
             "schema": "attestation@1",
             "chain": self._policy.venue.chain,

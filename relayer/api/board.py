@@ -6,6 +6,7 @@ accounts, the newest signed one for attestations; they differ while frames are s
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from chains.clock import Clock
@@ -33,7 +34,7 @@ class Board:
         frame = publication.row.frame
         if self.latest is not None and frame <= self.latest.row.frame:
             return
-        answers = FrameAnswers(self.policy, publication)
+        answers = await asyncio.to_thread(FrameAnswers, self.policy, publication)
         self.latest = answers
         if publication.row.signed is not None:
             self.signed = answers

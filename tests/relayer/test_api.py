@@ -138,7 +138,7 @@ async def test_accounts__page_by_page__names_every_account_once(served: Site) ->
     assert second["next"] is None
 
 
-async def test_flags__after_a_breach__carry_frame_and_reasons(served: Site) -> None:
+async def test_th_139_flags__after_a_breach__carry_frame_and_reasons(served: Site) -> None:
     _, body, _ = await served.get("/v1/flags?state=raised")
     _, none, _ = await served.get("/v1/flags?state=provisional")
 
@@ -187,7 +187,7 @@ async def test_etag__sent_back__is_answered_with_304_and_no_body(served: Site) -
     assert again.headers["ETag"] == first.headers["ETag"]
 
 
-async def test_answers__asked_often__are_made_once_and_ask_no_chain(served: Site) -> None:
+async def test_th_117_answers__asked_often__are_made_once_and_ask_no_chain(served: Site) -> None:
     asked = {name: list(chain.asked) for name, chain in served.world.chains.items()}
 
     bodies = [served.board.latest.account(ALICE, served.board.latest.freshness(0)) for _ in range(3)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import orjson
 import pytest
@@ -156,7 +157,7 @@ async def test_bundle__of_a_signed_frame__verifies_offline_with_its_rule_set(
 # --- bad inputs ------------------------------------------------------------------------------------------------------
 
 
-async def test_th_012_outage__one_chain_unreachable__the_others_go_on(
+async def test_th_014_outage__one_chain_unreachable__the_others_go_on(
     world: FakeWorld, file_store: SqliteStore
 ) -> None:
     world.chains["B"].fail(Reason.RPC_UNREACHABLE)
@@ -190,7 +191,7 @@ async def test_outage__any_reason_at_any_step__costs_that_chain_alone(
     assert present == [CHAINS["A"], CHAINS["C"]]
 
 
-async def test_frame__venue_chain_dead__every_account_is_unknown_and_nothing_is_lost(
+async def test_th_013_frame__venue_chain_dead__every_account_is_unknown_and_nothing_is_lost(
     world: FakeWorld, file_store: SqliteStore
 ) -> None:
     bench = make_bench(world, file_store)
@@ -272,7 +273,7 @@ class OtherAccountsProof:
 
 
 @pytest.mark.parametrize("renamed", [False, True])
-async def test_th_021_proof__of_another_account__is_refused(
+async def test_th_024_proof__of_another_account__is_refused(
     world: FakeWorld, file_store: SqliteStore, renamed: bool
 ) -> None:
     adapters: dict[object, ChainAdapter] = dict(world.adapters)
@@ -340,7 +341,7 @@ async def test_price__zero__position_is_unknown_and_others_go_on(world: FakeWorl
     assert any("zero_price" in gap.reason for gap in alice.missing)
 
 
-async def test_token__reverts_or_burns_its_gas__that_column_alone_has_no_value(
+async def test_th_011_token__reverts_or_burns_its_gas__that_column_alone_has_no_value(
     world: FakeWorld, file_store: SqliteStore
 ) -> None:
     token = address("hostile token")
@@ -380,7 +381,9 @@ def _with_free_token(token: Address):
     return parse_policy(policy_text(grown))
 
 
-async def test_code__changed__columns_of_that_contract_have_no_value(world: FakeWorld, file_store: SqliteStore) -> None:
+async def test_th_018_code__changed__columns_of_that_contract_have_no_value(
+    world: FakeWorld, file_store: SqliteStore
+) -> None:
     world.chains["B"].set_code_hash(LOCK_BOX["B"], Hash32(keccak256(b"other code")))
     world.mine_to(LATER + 3)
 
@@ -482,7 +485,21 @@ async def test_restart__goes_on_above_the_ledger_with_its_flags_and_answers(
     assert above.events == ()  # Bob's flag was remembered: it is not raised twice
 
 
-async def test_ledger__slot_holds_another_digest__nothing_is_signed_and_the_flag_stands(
+async def test_th_090_ledger__older_than_the_frames_it_signed__start_is_refused(
+    world: FakeWorld, file_store: SqliteStore, tmp_path: Path
+) -> None:
+    bench = make_bench(world, file_store)
+    result = await run(bench)
+    restored = await SqliteStore.open(tmp_path / "restored.db")
+    await restored.put(result.row, (), (), ())  # the frames came back, the ledger did not
+
+    with pytest.raises(StoreFault, match="the ledger ends before it"):
+        await make_bench(world, restored).pipeline.start()
+    await make_bench(world, restored, signing=None).pipeline.start()  # observing needs no ledger
+    await restored.close()
+
+
+async def test_th_087_ledger__slot_holds_another_digest__nothing_is_signed_and_the_flag_stands(
     world: FakeWorld, file_store: SqliteStore
 ) -> None:
     bench = make_bench(world, file_store)
@@ -574,7 +591,7 @@ async def test_tick__calm_prices__evaluates_fewer_than_all_accounts(file_store: 
     assert bench.noticed.ticks == [(0, 0)]
 
 
-async def test_reorg__of_an_attested_block__halts_that_chain_across_restarts_until_accepted(
+async def test_th_006_reorg__of_an_attested_block__halts_that_chain_across_restarts_until_accepted(
     world: FakeWorld, file_store: SqliteStore
 ) -> None:
     bench = make_bench(world, file_store)

@@ -144,7 +144,9 @@ def test_th_089_killed__before_publishing__restart_publishes_what_was_stored(
     assert published(lives.after)[SECOND] == lives.held[SECOND].hex()
 
 
-def test_killed__while_flags_are_written__frame_and_flags_are_both_absent(lives_of: Callable[[str], Lives]) -> None:
+def test_th_136_killed__while_flags_are_written__frame_and_flags_are_both_absent(
+    lives_of: Callable[[str], Lives],
+) -> None:
     lives = lives_of("while flags are written")
 
     assert lives.frames == [FRAME]
