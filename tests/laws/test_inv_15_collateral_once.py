@@ -218,7 +218,7 @@ class Locks(RuleBasedStateMachine):
 def test_inv_15_locks__in_any_interleaving__count_each_unit_at_most_once(node: AnvilNode) -> None:
     machine = type("BoundLocks", (Locks,), {"node": node})
 
-    run_state_machine_as_test(machine, settings=settings(max_examples=30, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=16, deadline=None))
 
 
 def test_th_075_one_balance__pledged_to_two_venues_in_one_block__backs_one(node: AnvilNode) -> None:

@@ -1,66 +1,153 @@
-"""INV-25, where people and programs read: what is unknown, stale or unsigned is never served as healthy."""
+"""INV-25: unknown never passes: every status, assurance and quality at every act, and every way to be absent.
+
+One signed root holds a leaf for each combination; the venue is asked for each act with each of them. What must come
+out is said by a table of words here, in the order in which the guard checks: account and venue, assurance, quality,
+status. Nothing refuses without a name, and nothing answers false.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import inspect
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from eth_abi import encode
+from eth_utils import keccak
+from eth_utils.abi import collapse_if_tuple
 
-from proofs.attestation import MarginLeaf, abi_leaf
-from proofs.types import ZERO_HASH, Assurance, Quality, Status
-from relayer.api.answers import FrameAnswers, Freshness
-from relayer.pipeline_records import Publication
-from relayer.store.port import AccountRow, FrameRow, FrameState
-from tests.relayer.fake_world import ALICE, FRAME, make_policy
+from chains.devnet.nodes import start_anvil
+from proofs import attestation, merkle, signers
+from tests.node.contracts.conftest import connect
+from tests.node.contracts.venue import OWNER, RULES, Venue, deploy_venue
+from tests.node.contracts.wire import CONTRACTS, WIRE, Evidence, Leaf, key, leaf_hash
+from tests.node.contracts.wire import merkle as tree_of
+from tests.node.contracts.world import GAS, OK, Chain, Refusal, decode_error, leaf_of, root_of
 
-POLICY = make_policy()
-VALID_UNTIL = FRAME + 299
+pytestmark = pytest.mark.node
 
-
-def answers(status: Status) -> FrameAnswers:
-    leaf = MarginLeaf(ALICE, POLICY.venue.venue_id, status, Assurance.STATE_PROOF, Quality.NONE, 5, 0, 0, 0, ZERO_HASH)
-    view = {"account": "0x" + ALICE.hex(), "status": status.name.lower(), "lines": []}
-    summary = {"frame": FRAME, "as_of": FRAME - 1, "valid_until": VALID_UNTIL}
-    row = FrameRow(POLICY.policy_id, FRAME, FrameState.SKIPPED, "no_plan", None, orjson.dumps(summary))
-    return FrameAnswers(POLICY, Publication(row, (AccountRow(ALICE, abi_leaf(leaf), orjson.dumps(view)),), ()))
-
-
-@pytest.mark.parametrize("status", Status)
-@given(st.integers(FRAME, FRAME + 1_000))
-def test_inv_25_answer__past_its_validity__is_unknown_whatever_it_was(status: Status, now_s: int) -> None:
-    frame = answers(status)
-
-    told = [
-        orjson.loads(answer.body)
-        for answer in (
-            frame.account(ALICE, frame.freshness(now_s)),
-            frame.explanation(ALICE, frame.freshness(now_s)),
-        )
-        if answer is not None
-    ]
-    listed = orjson.loads(frame.page(None, 10, frame.freshness(now_s)).body)["accounts"]
-
-    expected = status.name.lower() if now_s <= VALID_UNTIL else "unknown"
-    assert [one["status"] for one in (*told, *listed)] == [expected] * 3
+STATUS, ASSURANCE, BITS = WIRE["status"], WIRE["assurance"], WIRE["quality_bit"]
+ACTS = ("open", "withdraw", "liquidate")
+PASSES = {
+    "open": {STATUS["healthy"], STATUS["warning"]},
+    "withdraw": {STATUS["healthy"], STATUS["warning"]},
+    "liquidate": {STATUS["liquidatable"], STATUS["bad_debt"]},
+}
+FLOOR = {act: rule[2] for act, rule in zip(ACTS, RULES, strict=True)}
+FORBIDDEN = {act: rule[3] for act, rule in zip(ACTS, RULES, strict=True)}
+QUALITIES = (0, *(1 << bit for bit in BITS.values()), 1 << 15, 0xFFFF)
+STATUSES, ASSURANCES = (*STATUS.values(), 6), (*ASSURANCE.values(), 4, 255)
 
 
-@pytest.mark.parametrize("status", Status)
-def test_inv_25_attestation__of_an_unsigned_frame__does_not_exist(status: Status) -> None:
-    assert answers(status).attestation(ALICE) is None
+@dataclass(frozen=True)
+class Frame:
+    """One root over all combinations, and the proof of each leaf."""
+
+    venue: Venue
+    evidence: dict[Leaf, Evidence]
+
+    def refusal(self, act: str, leaf: Leaf, e: Evidence | None = None) -> Refusal:
+        """Ask about an act of the account under one of the leaves, or under other evidence."""
+        used = e or self.evidence[leaf]
+        arguments = [self.venue.account, used] if act == "liquidate" else [self.venue.account, 1, used]
+        return asked(self.venue, act, arguments)
 
 
-def test_inv_25_freshness__at_the_last_second__is_current_and_one_later_is_not() -> None:
-    frame = answers(Status.HEALTHY)
+def asked(venue: Venue, name: str, arguments: list[object]) -> Refusal:
+    """Call by plain RPC: a client library would take three times as long over the thousand calls."""
+    item = venue.contract.get_function_by_name(name).abi
+    types = [collapse_if_tuple(each) for each in item["inputs"]]
+    data = "0x" + (keccak(text=f"{name}({','.join(types)})")[:4] + encode(types, arguments)).hex()
+    call = {"to": venue.contract.address, "data": data, "from": venue.chain.users[0], "gas": hex(GAS)}
+    answer = venue.chain.w3.provider.make_request("eth_call", [call, "latest"])
+    return decode_error(answer["error"]["data"]) if "error" in answer else OK
 
-    assert frame.freshness(VALID_UNTIL) is Freshness.CURRENT
-    assert frame.freshness(VALID_UNTIL + 1) is Freshness.STALE
+
+@pytest.fixture(scope="module")
+def chain() -> Iterator[Chain]:
+    with start_anvil(31337003, block_time_s=None) as node, connect(node) as connected:
+        yield connected
 
 
-def test_inv_25_frame__without_any_chain__is_stale_from_the_start() -> None:
-    row = answers(Status.HEALTHY).row
-    gone = replace(row, summary_json=orjson.dumps({"as_of": 0, "valid_until": 0}))
+@pytest.fixture(scope="module")
+def frame(chain: Chain) -> Frame:
+    venue = deploy_venue(chain)
+    combinations = itertools.product(STATUSES, ASSURANCES, QUALITIES)
+    leaves = [venue.leaf(status=s, assurance=a, quality=q) for s, a, q in combinations]
+    accounts_root, proofs = tree_of([leaf_hash(leaf) for leaf in leaves])
+    root = root_of(chain.now, accounts_root=accounts_root, leaf_count=len(leaves))
+    blob = venue.quorum.sign(root)
+    return Frame(venue, {leaf: Evidence(root, blob, leaf, proof) for leaf, proof in zip(leaves, proofs, strict=True)})
 
-    assert FrameAnswers(POLICY, Publication(gone, (), ())).freshness(FRAME) is Freshness.STALE
+
+def expected(act: str, leaf: Leaf) -> Refusal:
+    """Say in the words of the specification what must happen."""
+    if leaf.assurance < FLOOR[act]:
+        return "AssuranceTooLow", (leaf.assurance, FLOOR[act])
+    if leaf.assurance not in ASSURANCE.values():
+        return "AssuranceUnknown", (leaf.assurance,)
+    if leaf.quality & FORBIDDEN[act]:
+        return "QualityForbidden", (leaf.quality & FORBIDDEN[act],)
+    return OK if leaf.status in PASSES[act] else ("StatusRefused", (leaf.status,))
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_inv_25_act__with_every_status_assurance_and_quality__passes_exactly_where_it_may(
+    frame: Frame, act: str
+) -> None:
+    wrong = {
+        (leaf.status, leaf.assurance, leaf.quality): refusal
+        for leaf in frame.evidence
+        if (refusal := frame.refusal(act, leaf)) != expected(act, leaf)
+    }
+
+    assert wrong == {}
+    passed = {leaf.status for leaf in frame.evidence if expected(act, leaf) == OK}
+    assert passed == PASSES[act]
+    assert STATUS["unknown"] not in passed
+
+
+def test_inv_25_unknown__only_lets_the_venue_wait_out_its_grace(frame: Frame) -> None:
+    for status in STATUSES:
+        leaf = frame.venue.leaf(status=status)
+        call = [frame.venue.account, 60, frame.evidence[leaf]]
+
+        name, arguments = asked(frame.venue, "liquidateUnknown", call)
+
+        if status == STATUS["unknown"]:
+            assert name == "UnknownNotLongEnough"
+        else:
+            assert (name, arguments) == ("StatusRefused", (status,))
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_inv_25_absence__of_signatures_proof_or_leaf__is_refused_by_name(frame: Frame, act: str) -> None:
+    status = STATUS["liquidatable"] if act == "liquidate" else STATUS["healthy"]
+    leaf = frame.venue.leaf(status=status)
+    e = frame.evidence[leaf]
+    nobody = leaf_of(key(61).address, frame.venue.venue_id)
+    nothing = Evidence(root_of(0), b"", leaf_of(OWNER, bytes(32)), [])
+
+    assert frame.refusal(act, leaf) == OK
+    assert frame.refusal(act, leaf, e._replace(signatures=b""))[0] == "RootNotPosted"
+    assert frame.refusal(act, leaf, e._replace(signatures=bytes(4))) == ("QuorumNotMet", (0, 1))
+    assert frame.refusal(act, leaf, e._replace(proof=[]))[0] == "ProofTooShort"
+    assert frame.refusal(act, leaf, e._replace(root=e.root._replace(accounts_root=bytes(32)))) == ("ZeroRoot", ())
+    assert frame.refusal(act, leaf, e._replace(leaf=nobody))[0] == "WrongAccount"
+    assert frame.refusal(act, leaf, nothing)[0] == "WrongVenue"
+    other = e._replace(leaf=leaf._replace(legs_root=keccak(b"other legs")))
+    assert frame.refusal(act, leaf, other)[0] == "LeafNotInRoot"
+
+
+def test_inv_25_verification__answers_nothing_that_could_be_ignored() -> None:
+    abi = json.loads((CONTRACTS / "artifacts" / "MarginVerifier.json").read_text(encoding="utf-8"))["abi"]
+    verdicts = {
+        item["name"]: item["outputs"] for item in abi if item.get("name", "").startswith(("verify", "postRoot"))
+    }
+
+    assert verdicts == {"verify": [], "verifyPosted": [], "postRoot": []}
+    checks = (attestation.verify_leaf, attestation.check_root, attestation.check_legs, merkle.verify_merkle_proof)
+    assert {str(inspect.signature(check).return_annotation) for check in checks} == {"None"}
+    assert "bool" not in str(inspect.signature(signers.verify_signed_root).return_annotation)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from eth_abi import decode
@@ -34,6 +35,7 @@ def artifact(name: str) -> dict[str, Any]:  # JSON of the compiler
     return loaded
 
 
+@cache
 def _error_table() -> dict[bytes, tuple[str, list[str]]]:
     table = {bytes.fromhex("4e487b71"): ("Panic", ["uint256"]), bytes.fromhex("08c379a0"): ("Error", ["string"])}
     for path in (*ARTIFACTS.glob("*.json"), *ARTIFACTS.glob("test/*.json")):
