@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from proofs.types import LegKind, Status
 from proofs.units import PPM
 from relayer.margin.evaluate import evaluate
-from tests.relayer.margin.strategies import cases
+from tests.relayer.margin.strategies import UNHURRIED, cases
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(cases())
 def test_inv_09__each_line__value_not_above_truth_requirement_not_below_within_units(case) -> None:
     held, prices, rules = case
@@ -35,7 +35,7 @@ def test_inv_09__each_line__value_not_above_truth_requirement_not_below_within_u
         assert 0 <= true - line.value_usd < 1
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(cases())
 def test_inv_09__whole_account__equity_never_above_the_real_number_and_near_it(case) -> None:
     held, prices, rules = case

@@ -11,11 +11,11 @@ from proofs.types import Status
 from proofs.units import E18, UINT128_MAX
 from relayer.margin.evaluate import evaluate
 from tests.relayer.margin.build import PROOF, QUORUM, holding, market, portfolio, with_bands
-from tests.relayer.margin.strategies import cases, near_cases
+from tests.relayer.margin.strategies import UNHURRIED, cases, near_cases
 from tests.relayer.margin.test_evaluate_cases import DOLLAR, PLAIN, PRICES
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(cases() | near_cases(), st.integers(0, 4), st.integers(0, 10**21), st.integers(0, 1), st.integers(0, 10**21))
 def test_inv_10__more_collateral_and_less_debt__margin_not_lower(case, which, more, market_at, relief) -> None:
     held, prices, rules = case

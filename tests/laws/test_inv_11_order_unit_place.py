@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from proofs.types import ChainId
 from relayer.margin.evaluate import evaluate
-from tests.relayer.margin.strategies import cases
+from tests.relayer.margin.strategies import UNHURRIED, cases
 
 
 def figures(view):
     return view.status, view.collateral_usd, view.liability_usd, view.initial_margin_usd, view.maintenance_margin_usd
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(cases(always_priced=False, banded=True), st.randoms(use_true_random=False))
 def test_inv_11__permuted__same_leaf(case, shuffle) -> None:
     held, prices, rules = case
@@ -30,7 +30,7 @@ def test_inv_11__permuted__same_leaf(case, shuffle) -> None:
     assert turned.leaf == evaluate(held, prices, rules).leaf
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(cases(), st.integers(1, 15))
 def test_inv_11__decimals_rescaled__same_figures(case, shift: int) -> None:
     held, prices, rules = case
@@ -46,7 +46,7 @@ def test_inv_11__decimals_rescaled__same_figures(case, shift: int) -> None:
     assert figures(evaluate(replace(held, holdings=scaled), prices, rules)) == figures(evaluate(held, prices, rules))
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(cases())
 def test_inv_11__collateral_on_another_chain_with_the_same_haircut__same_figures(case) -> None:
     held, prices, rules = case

@@ -9,10 +9,10 @@ from proofs.types import LegKind
 from relayer.margin.evaluate import evaluate
 from relayer.margin.view import Rounding
 from tests.relayer.margin.build import sums
-from tests.relayer.margin.strategies import cases, near_cases
+from tests.relayer.margin.strategies import UNHURRIED, cases, near_cases
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=80, deadline=None, suppress_health_check=UNHURRIED)
 @given(cases(always_priced=False, banded=True) | near_cases())
 def test_inv_12__sum_of_lines__is_equity_and_both_requirements_to_the_last_unit(case) -> None:
     view = evaluate(*case)
@@ -24,7 +24,7 @@ def test_inv_12__sum_of_lines__is_equity_and_both_requirements_to_the_last_unit(
     check_legs(view.leaf, [line.leg for line in view.lines if line.leg is not None])
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(cases())
 def test_inv_12__each_line__names_where_it_comes_from(case) -> None:
     held, _, rules = case

@@ -12,6 +12,7 @@ from relayer.margin.evaluate import evaluate_account
 from relayer.margin.market import market_of
 from relayer.margin.view import MarginView
 from tests.relayer.margin.build import BTC_PERP, ETH_PERP, RULES, T0, A, B, C, World, account
+from tests.relayer.margin.strategies import UNHURRIED
 
 ONE = account(1)
 SOURCES = (*RULES.collateral, *RULES.positions)
@@ -54,7 +55,7 @@ def remove(world: World, removal) -> None:
         world.price(what, 0)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=80, deadline=None, suppress_health_check=UNHURRIED)
 @given(worlds(), st.lists(st.sampled_from(REMOVALS), min_size=1, max_size=4))
 def test_inv_14__any_inputs_deleted_or_aged__never_better(world: World, removals) -> None:
     view = judged(world)
@@ -68,7 +69,7 @@ def test_inv_14__any_inputs_deleted_or_aged__never_better(world: World, removals
         view = worse
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(worlds())
 def test_inv_14__unreadable_liability__unknown_and_never_dropped(world: World) -> None:
     world.fail(ETH_PERP, ONE)

@@ -11,9 +11,10 @@ from relayer.book import next_book, tick
 from relayer.margin.evaluate import evaluate
 from relayer.margin.market import market_of
 from tests.relayer.margin.build import BTC_PERP, ETH_PERP, RULES, World, account
+from tests.relayer.margin.strategies import UNHURRIED
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(
     st.lists(
         st.tuples(

@@ -9,10 +9,11 @@ from proofs.attestation import abi_leaf, accounts_tree
 from proofs.types import Quality
 from relayer.book import next_book
 from tests.relayer.margin.build import RULES, World, account
+from tests.relayer.margin.strategies import UNHURRIED
 from tests.relayer.test_book import CHANGES, apply
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40, deadline=None, suppress_health_check=UNHURRIED)
 @given(st.lists(st.lists(CHANGES, max_size=2), min_size=1, max_size=5))
 def test_inv_18__any_events__leaves_and_root_equal_those_of_a_fresh_book(stream) -> None:
     world, book = World([account(number) for number in range(1, 6)]), None

@@ -16,11 +16,12 @@ from relayer.flags import BREACHES, FlagState, step
 from relayer.margin.market import market_of
 from relayer.schedule import Timing, next_slot
 from tests.relayer.margin.build import ETH_PERP, RULES, USDX_A, C, World, account
+from tests.relayer.margin.strategies import UNHURRIED
 
 ONE = account(1)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=25, deadline=None, suppress_health_check=UNHURRIED)
 @given(st.lists(st.integers(1, 3_000), min_size=1, max_size=20), st.booleans(), st.sampled_from(list(Quality)))
 def test_inv_26__price_driven_block_by_block__flag_stands_in_the_pass_of_the_breach(path, outage, mark) -> None:
     # 1000 dollars x 0.99 against 1 ETH long bought at 2000; the dead chain C holds nothing that is known

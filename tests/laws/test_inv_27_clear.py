@@ -10,6 +10,7 @@ from proofs.types import Assurance, Status
 from proofs.units import E18
 from relayer.flags import BREACHES, FlagEventKind, FlagState, step
 from tests.relayer.margin.build import PROOF, QUORUM
+from tests.relayer.margin.strategies import UNHURRIED
 from tests.relayer.test_flags import LEVELS, dark, view_at
 
 EQUITIES = st.integers(0, 1_400).map(lambda dollars: dollars * E18)
@@ -84,5 +85,9 @@ class Oscillation(RuleBasedStateMachine):
                 standing = 0
 
 
-Oscillation.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Oscillation.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=UNHURRIED
+)
+    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=UNHURRIED
+)
 TestInv27 = Oscillation.TestCase

@@ -28,13 +28,13 @@ from tests.relayer.margin.build import (
     lock,
     market,
 )
-from tests.relayer.margin.strategies import cases
+from tests.relayer.margin.strategies import UNHURRIED, cases
 from tests.relayer.margin.test_evaluate_cases import PLAIN, PRICES, with_equity
 
 ONE = account(1)
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(cases(always_priced=False), st.integers(0, 4), st.integers(1, 10**20))
 def test_inv_32__foreign_lock__no_figure_and_no_status_for_the_worse(case, which: int, gift: int) -> None:
     held, prices, rules = case

@@ -29,6 +29,7 @@ from .margin.build import (
     World,
     account,
 )
+from .margin.strategies import UNHURRIED
 
 ACCOUNTS = tuple(account(number) for number in range(1, 6))
 ONE, TWO, THREE, FOUR, FIVE = ACCOUNTS
@@ -175,7 +176,7 @@ def apply(world: World, change) -> None:
         world.accounts = tuple(sorted(set(world.accounts) ^ {account(who)}))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
 @given(st.lists(st.lists(CHANGES, max_size=3), min_size=1, max_size=6))
 def test_next_book__any_stream_of_events__equals_full_recomputation(stream) -> None:
     world, book = World([account(number) for number in range(6)]), None

@@ -16,6 +16,7 @@ from relayer.margin.rules import StatusLevels
 from relayer.margin.view import MarginView, Missing
 
 from .margin.build import PROOF, QUORUM, A, account, market, position
+from .margin.strategies import UNHURRIED
 from .margin.test_evaluate_cases import PLAIN, PRICES, with_equity
 
 LEVELS = StatusLevels(1_200_000, 1_050_000, 1_100_000, 3)
@@ -247,7 +248,7 @@ views = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=UNHURRIED)
 @given(st.lists(st.tuples(views, st.integers(0, 2), st.booleans()), min_size=1, max_size=40))
 def test_step__any_history__keeps_the_laws(history) -> None:
     flag, frame = None, 60

@@ -21,7 +21,7 @@ from relayer.margin.screen import CollateralColumn, PositionColumn, ScreenColumn
 
 from .margin.build import ETH_PERP, PROOF, QUORUM, RULES, account, holding, market, portfolio, position, with_bands
 from .margin.oracle import judge
-from .margin.strategies import brought_near, cases, markets, near_cases, rules
+from .margin.strategies import UNHURRIED, brought_near, cases, markets, near_cases, rules
 from .margin.test_evaluate_cases import DOLLAR, PLAIN, PRICES, with_equity
 
 SAFE = (Status.HEALTHY, Status.WARNING, Status.MARGIN_CALL)
@@ -70,7 +70,7 @@ def test_shadow__minus_one__exactly() -> None:
     assert shadow(words([SIGN_OFFSET - 1]), signed=True).tolist() == [-1.0]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=UNHURRIED)
 @given(st.lists(st.tuples(cases(), near_cases()), min_size=1, max_size=3), markets(always=False), rules(banded=True))
 def test_th_061_screen__any_book__what_it_calls_safe_is_exactly_safe(drawn, prices, policy) -> None:
     held = [one[0] for pair in drawn for one in pair]
@@ -90,7 +90,7 @@ def _at(policy: MarginRules, held: Portfolio) -> Portfolio:
     return replace(held, holdings=tuple(replace(one, source=sources[at]) for at, one in enumerate(held.holdings)))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10, deadline=None, suppress_health_check=UNHURRIED)
 @given(st.integers(0, 2**32))
 def test_th_061_screen__accounts_planted_at_the_threshold__no_wrong_verdict_and_few_looked_at(seed: int) -> None:
     draw = random.Random(seed)

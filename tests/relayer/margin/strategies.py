@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
 from proofs.types import Assurance, Encumbrance
@@ -14,6 +15,9 @@ from relayer.margin.rules import AssetRule, AssuranceBand, MarginRules
 
 from .build import BTC_PERP, ETH_PERP, RULES, account, holding, position
 from .oracle import judge
+
+UNHURRIED = (HealthCheck.too_slow,)
+"""Slow generation on a busy machine is no fault of the code under test."""
 
 LEVELS = (Assurance.RPC_QUORUM, Assurance.STATE_PROOF, Assurance.AUTHENTICATED_HEADER)
 
