@@ -88,6 +88,4 @@ class Oscillation(RuleBasedStateMachine):
 Oscillation.TestCase.settings = settings(
     max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=UNHURRIED
 )
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=UNHURRIED
-)
 TestInv27 = Oscillation.TestCase
