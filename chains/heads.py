@@ -26,7 +26,7 @@ from proofs.types import Hash32
 
 __all__ = ["Bracket", "HeadsBroken", "Stamp", "Trail", "is_complete", "narrow", "next_window", "watch"]
 
-_BELOW_GUESS: Final = 3
+_BELOW_GUESS: Final = 1
 """Numbers of a window below the guess: guesses from a block time err by little to either side."""
 
 

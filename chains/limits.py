@@ -38,7 +38,7 @@ PROOF_KEYS_PER_CALL: Final = 1_000
 PROOF_KEYS_PER_BATCH: Final = 8_000
 
 # Blocks fetched at once while a block is searched by time; at steady state one window holds it.
-HEADS_WINDOW: Final = 8
+HEADS_WINDOW: Final = 4
 # Rounds of that search. Interpolation and halving take turns, so 2^20 blocks behind the head are found in 2 * 17.
 HEADS_ROUNDS_MAX: Final = 34
 # Heights whose hash is remembered per provider, to notice a reorg.
