@@ -74,6 +74,11 @@ class Rule(StrEnum):
     HEADER_FIELD = "header_field"
     HEADER_HASH = "header_hash"
 
+    # Ancestry (EIP-2935)
+    ANCESTOR_WINDOW = "ancestor_window"  # not among the 8191 blocks before the head
+    ANCESTOR_CODE = "ancestor_code"  # the history contract runs other code than the standard's
+    ANCESTOR_ABSENT = "ancestor_absent"  # its slot was never written
+
     # Merkle trees of attestations
     MERKLE_ROOT = "merkle_root"
     MERKLE_ROOT_ZERO = "merkle_root_zero"
