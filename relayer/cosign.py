@@ -144,7 +144,8 @@ def tally_votes(votes: Sequence[SignedVote], council: Council, frame: int) -> Fr
 
     Votes that break a rule are left out, so that one faulty voter cannot spoil a frame.
     """
-    valid = tuple(vote for vote in votes[:VOTES_MAX] if vote_fault(vote, council, frame) is None)
+    named = [vote for vote in votes if vote.voter in council.members][:VOTES_MAX]
+    valid = tuple(vote for vote in named if vote_fault(vote, council, frame) is None)
     voters = Counter(vote.voter for vote in valid)
     single = tuple(sorted((vote for vote in valid if voters[vote.voter] == 1), key=lambda vote: vote.voter))
     if len(single) < council.k:

@@ -1,7 +1,7 @@
 """Pipeline: one frame, in the order in which the data travels.
 
     read and verify -> attested blocks still stand -> agree on blocks -> snapshot -> evaluate everybody -> flags
-    -> root, ledger, signature, quorum -> store in one transaction -> evidence bundle -> publish
+    -> root, ledger, signature, quorum -> store in one transaction -> publish -> evidence bundle
 
 What a source, a chain or a peer does wrong is a value on this way and ends in the frame's row as a reason. Flags are
 judged in every frame that was read, signed or not: nothing gates them. A fault of the store ends the service, because
@@ -167,8 +167,8 @@ class Pipeline:
         signing = await self._signed(plan, judged)
         row = self._row(judged, signing)
         accounts = await self._remember(row, judged)
-        await self._keep_evidence(row, readings, judged)
         await self._publish(row, accounts)
+        await self._keep_evidence(row, readings, judged)
         self._notice(readings, judged, signing.refusal)
         self._ports.observer.frame_finished(row, self._ports.clock.monotonic_s() - began_s, self._counts(views))
         return FrameResult(frame_s, row, signing.refusal, snapshot, views, judged.events, self._views.evaluated)
@@ -210,7 +210,9 @@ class Pipeline:
     async def _remember(self, row: FrameRow, judged: _Judged) -> tuple[AccountRow, ...]:
         """Store the frame with its accounts, flags and events in one transaction; only then believe the flags."""
         accounts = await self._computed(partial(_account_rows, judged.views))
+        began_s = self._ports.clock.monotonic_s()
         await self._ports.frames.put(row, accounts, self._lasting(judged.flags), judged.events)
+        self._ports.observer.stored(self._ports.clock.monotonic_s() - began_s)
         self._flags.update({flag.account: flag for flag in judged.flags})
         return accounts
 

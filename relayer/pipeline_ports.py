@@ -60,6 +60,10 @@ class PipelineObserver(Protocol):
         """A frame was evaluated and stored; `counts` are accounts by status, `accounts` and `evaluated`."""
         ...
 
+    def stored(self, seconds: float) -> None:
+        """A frame was stored."""
+        ...
+
     def chain_missing(self, frame: int, outcome: Unavailable) -> None:
         """A chain contributes nothing to a frame."""
         ...

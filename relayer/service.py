@@ -19,7 +19,7 @@ from typing import Final
 from chains.adapter import ChainAdapter
 from chains.clock import Clock, SystemClock
 from chains.connect import connect
-from chains.errors import NetworkRefused, SecretRefused
+from chains.errors import NetworkRefused, QuestionRefused, SecretRefused
 from chains.network import network_of
 from chains.observer import ChainObserver, NullObserver
 from chains.rpc import Provider
@@ -38,7 +38,7 @@ from relayer.pipeline_account import Look, look_at, newest_frame
 from relayer.pipeline_evidence import DISTRIBUTION
 from relayer.pipeline_health import Health
 from relayer.pipeline_ports import Alone, Ports, SigningPorts
-from relayer.plan import settled_s
+from relayer.plan import column_specs, list_specs, settled_s
 from relayer.scheduler import Scheduler
 from relayer.signers.keystore import OpenedSigner, open_signer, open_transport
 from relayer.store.sqlite import SqliteStore
@@ -98,6 +98,7 @@ async def service_of(policy: Policy, config: OperatorConfig, options: ServiceOpt
     faults = faults_between(config, policy)
     if faults:
         raise ConfigError(config.source, *faults)
+    _require_readable(policy, config)
     clock, observe = SystemClock(), _observe(policy, config)
     async with AsyncExitStack() as stack:
         chains = open_chains(policy, config.providers, observe, clock)
@@ -128,6 +129,19 @@ async def service_of(policy: Policy, config: OperatorConfig, options: ServiceOpt
         observe.service_started(None if signer is None else to_hex(signer.address), _shown(address))
         yield Service(pipeline, scheduler, board, observe, address)
         observe.service_stopped()
+
+
+def _require_readable(policy: Policy, config: OperatorConfig) -> None:
+    """Find out now what no reader of this version can ask, not in every frame.
+
+    Raises: ConfigError.
+    """
+    try:
+        list_specs(policy)
+        column_specs(policy, ())
+    except QuestionRefused as error:
+        fix = "use a kind that this version reads, with the fields it needs"
+        raise ConfigError(str(config.policy), Fault("source", str(error), fix)) from error
 
 
 def open_chains(

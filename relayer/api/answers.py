@@ -20,7 +20,7 @@ from proofs.merkle import MerkleTree
 from proofs.types import AccountId, Hash32, address_of_account, caip10, to_hex
 from relayer.api.parameters import format_cursor
 from relayer.config.policy import Policy
-from relayer.flags import Flag, FlagState
+from relayer.flags import Flag
 from relayer.margin.explain import quality_names
 from relayer.pipeline_records import JsonObject, Publication
 
@@ -175,13 +175,14 @@ def frame_body(summary: JsonObject, signed: SignedRoot | None) -> bytes:
     return orjson.dumps({"schema": "frame@1"} | summary | {"signed": attested})
 
 
-def flags_page(flags: Sequence[Flag], state: FlagState | None, after: AccountId | None, limit: int) -> Answer:
-    """Answer with the flags that are not clear, ascending by account; each carries the frame it was last seen in."""
-    matching = [flag for flag in flags if state in (None, flag.state) and (after is None or flag.account > after)]
+def flags_page(flags: Sequence[Flag], seen_s: int, after: AccountId | None, limit: int) -> Answer:
+    """Answer with flags, ascending by account; each carries the frame it was last seen in, the page the newest pass."""
+    matching = [flag for flag in flags if after is None or flag.account > after]
     chosen = matching[:limit]
     following = format_cursor(chosen[-1].account) if len(matching) > limit else None
-    frame = max((flag.last_frame for flag in flags), default=0)
-    return answer_of_bytes(_listing("flags", frame, [orjson.dumps(_flag_document(flag)) for flag in chosen], following))
+    return answer_of_bytes(
+        _listing("flags", seen_s, [orjson.dumps(_flag_document(flag)) for flag in chosen], following)
+    )
 
 
 def signers_answer(policy: Policy) -> Answer:

@@ -27,7 +27,6 @@ class Board:
         self.flags: tuple[Flag, ...] = ()
         self.flags_seen_s: int = 0
         self.signers: Answer = signers_answer(policy)
-        self.is_draining = False
 
     async def publish(self, publication: Publication) -> None:
         """Take over a finished frame; one that is not above the last is ignored."""

@@ -97,11 +97,13 @@ class Handlers:
 
     async def flags(self, question: Question) -> Reply:
         """List flags that are not clear."""
+        self._latest()  # before the first frame nobody knows that nothing is flagged
         after, limit = _page_of(question.query)
         state = question.query.get("state")
         if state is not None and state not in {member.value for member in FlagState}:
             raise Problem(Code.PARAMETER, f"state is one of {', '.join(FlagState)}")
-        return Reply(flags_page(self._board.flags, FlagState(state) if state else None, after, limit))
+        chosen = [flag for flag in self._board.flags if state in (None, flag.state)]
+        return Reply(flags_page(chosen, self._board.flags_seen_s, after, limit))
 
     async def frame_latest(self, question: Question) -> Reply:  # noqa: ARG002  # all handlers have one form
         """Show the newest evaluated frame."""
@@ -122,6 +124,9 @@ class Handlers:
         frame = parse_frame(question.path["frame"])
         async with self._store_read():
             archive = await self._frames.bundle(self._board.policy.policy_id, frame)
+        signed = self._board.signed
+        if archive is None and signed is not None and frame == signed.row.frame:
+            raise Problem(Code.BUNDLE_PENDING, f"frame {frame} was signed just now", STORE_RETRY_S)
         if archive is None:
             raise Problem(Code.NO_BUNDLE, f"frame {frame} was skipped, dropped or never evaluated here")
         return Reply(answer_of_bytes(archive, BUNDLE_TYPE), self._frame_s)

@@ -39,6 +39,7 @@ class Code(StrEnum):
     NO_ROUTE = "no_route"
     METHOD = "method"
     NO_FRAME = "no_frame"
+    BUNDLE_PENDING = "bundle_pending"
     NOT_SIGNED = "not_signed"
     EXPIRED = "expired"
     BUSY = "busy"
@@ -61,6 +62,7 @@ STATUS: Final = MappingProxyType(
         Code.NO_ROUTE: HTTPStatus.NOT_FOUND,
         Code.METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
         Code.NO_FRAME: HTTPStatus.SERVICE_UNAVAILABLE,
+        Code.BUNDLE_PENDING: HTTPStatus.SERVICE_UNAVAILABLE,
         Code.NOT_SIGNED: HTTPStatus.SERVICE_UNAVAILABLE,
         Code.EXPIRED: HTTPStatus.SERVICE_UNAVAILABLE,
         Code.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -84,6 +86,7 @@ TITLE: Final = MappingProxyType(
         Code.NO_ROUTE: "No such route",
         Code.METHOD: "Method not allowed",
         Code.NO_FRAME: "No frame has been evaluated yet",
+        Code.BUNDLE_PENDING: "The frame's evidence bundle is still being written",
         Code.NOT_SIGNED: "No frame has been signed yet",
         Code.EXPIRED: "The newest evidence has expired",
         Code.BUSY: "Too many reads of history at once",

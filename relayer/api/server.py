@@ -1,7 +1,8 @@
 """Server: aiohttp around the route table. The only module of the API that knows HTTP.
 
-Bounded: URL, headers, query, no bodies, connections, time for a request's head. Every fault becomes a problem document;
-the marked fence is the only broad `except` of the API, it records a bug and answers 500 without saying why.
+Bounded: URL, headers, query; bodies are refused unread. How many may connect is the business of the proxy in front.
+Every fault becomes a problem document; the marked fence is the only broad `except` of the API, it records a bug and
+answers 500 without saying why.
 """
 
 from __future__ import annotations

@@ -206,6 +206,9 @@ class Noticed:
         self.frames.append(row)
         self.seconds.append(seconds)
 
+    def stored(self, seconds: float) -> None:
+        assert seconds >= 0
+
     def chain_missing(self, frame: int, outcome: Unavailable) -> None:
         self.missing.append(outcome)
 

@@ -261,7 +261,7 @@ async def test_problem__for_what_is_finally_wrong__is_4xx_with_a_stable_code(
     assert max(len(str(value)) for value in body.values()) <= 300
 
 
-@pytest.mark.parametrize("path", ["/v1/accounts", f"/v1/accounts/{_ADDRESS}", "/v1/frames/latest"])
+@pytest.mark.parametrize("path", ["/v1/accounts", f"/v1/accounts/{_ADDRESS}", "/v1/frames/latest", "/v1/flags"])
 async def test_th_120_not_yet__before_the_first_frame__is_503_with_a_retry_time(site: Site, path: str) -> None:
     status, body, answer = await site.get(path)
 
@@ -346,6 +346,17 @@ async def test_th_122_detail__quoting_the_caller__is_bounded(served: Site) -> No
     _, body, _ = await served.get("/v1/accounts?" + "x" * 200 + "=1")
 
     assert len(body["detail"]) <= 200
+
+
+async def test_th_120_bundle__of_a_frame_signed_just_now__is_503_and_of_an_older_one_404(served: Site) -> None:
+    store, policy_id = served.bench.store, served.board.policy.policy_id
+    await store.put_bundle(policy_id, FRAME + 2, b"", keep=1)  # pushes out the one that was kept
+
+    pending = await served.get(f"/v1/frames/{FRAME}/bundle")
+    older = await served.get(f"/v1/frames/{FRAME - 2}/bundle")
+
+    assert (pending[0], pending[1]["code"]) == (503, Code.BUNDLE_PENDING)
+    assert (older[0], older[1]["code"]) == (404, Code.NO_BUNDLE)
 
 
 # --- health ----------------------------------------------------------------------------------------------------------
