@@ -2,7 +2,6 @@
 pragma solidity ^0.8.28;
 
 import {
-    ASSURANCE_AUTHENTICATED_HEADER,
     MarginLeaf,
     MarginRoot,
     QUALITY_CHAIN_MISSING,
@@ -91,7 +90,6 @@ abstract contract MarginGuard is OffchainRead {
     error FrameNotNewer(uint256 frame, uint256 lastFrame);
     error StatusRefused(uint8 status);
     error AssuranceTooLow(uint8 have, uint8 need);
-    error AssuranceUnknown(uint8 have);
     error QualityForbidden(uint16 bits);
     error EvidenceTooOld(uint256 age, uint256 most);
     error AsOfTooOld(uint256 asOf, uint256 least);
@@ -250,9 +248,7 @@ abstract contract MarginGuard is OffchainRead {
         ActRule memory rule = _ruleOf[act];
         if (rule.maxAge == 0) revert ActRuleMissing(act);
         _requireOurs(accountId, e);
-        uint8 assurance = e.leaf.assurance;
-        if (assurance < rule.minAssurance) revert AssuranceTooLow(assurance, rule.minAssurance);
-        if (assurance > ASSURANCE_AUTHENTICATED_HEADER) revert AssuranceUnknown(assurance);
+        if (e.leaf.assurance < rule.minAssurance) revert AssuranceTooLow(e.leaf.assurance, rule.minAssurance);
         uint16 forbidden = e.leaf.quality & rule.forbiddenQuality;
         if (forbidden != 0) revert QualityForbidden(forbidden);
         uint256 asOf = e.root.asOf;

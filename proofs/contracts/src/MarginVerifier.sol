@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {MarginHash, MarginLeaf, MarginRoot} from "./MarginTypes.sol";
+import {
+    ASSURANCE_AUTHENTICATED_HEADER,
+    MarginHash,
+    MarginLeaf,
+    MarginRoot,
+    QUALITY_DEVNET,
+    STATUS_BAD_DEBT
+} from "./MarginTypes.sol";
 import {SignerSet} from "./SignerSet.sol";
 
 /// Says whether a leaf stands under a root that a quorum of the signer set in force has signed.
@@ -85,12 +92,15 @@ contract MarginVerifier {
     error FrameInFuture(uint256 frame, uint256 latest);
     error AsOfInFuture(uint256 asOf, uint256 latest);
     error AsOfAfterFrame(uint256 asOf, uint256 frame);
+    error ValidUntilBeforeAsOf(uint256 validUntil, uint256 asOf);
     error RootExpired(uint256 validUntil, uint256 blockTimestamp);
     error UnknownEpoch(uint256 epoch);
     error WrongEpoch(uint256 epoch, uint256 frame);
     error QuorumNotMet(uint256 have, uint256 need);
     error ZeroRoot();
     error EmptyTree();
+    /// A number that no wire value names, or a quality bit that has no meaning.
+    error LeafValueUnknown(uint256 status, uint256 assurance, uint256 quality);
     error ProofTooDeep(uint256 depth, uint256 leafCount);
     error ProofTooShort(uint256 depth, uint256 leafCount);
     error LeafNotInRoot(bytes32 leafHash);
@@ -134,8 +144,7 @@ contract MarginVerifier {
     /// Store that a quorum signed `root`, so that its leaves verify without signatures. Posting again adds signers.
     function postRoot(MarginRoot calldata root, bytes calldata sigs) external {
         _requireTimes(root);
-        if (root.accountsRoot == 0) revert ZeroRoot();
-        if (root.leafCount == 0) revert EmptyTree();
+        _requireTrees(root);
         bytes32 rootDigest = digest(root);
         (uint32 bitmap, uint8 k) = _requireQuorum(root, rootDigest, sigs);
         bitmap |= posted[rootDigest].bitmap;
@@ -253,23 +262,46 @@ contract MarginVerifier {
 
     function _requireTimes(MarginRoot calldata root) private view {
         uint256 latest = block.timestamp + FUTURE_TOLERANCE;
+        uint256 asOf = root.asOf;
+        uint256 validUntil = root.validUntil;
         if (root.frame > latest) revert FrameInFuture(root.frame, latest);
-        if (root.asOf > latest) revert AsOfInFuture(root.asOf, latest);
+        if (asOf > latest) revert AsOfInFuture(asOf, latest);
         // A frame's blocks are those at or before its time. Without this a retired set could sign an old frame as new.
-        if (root.asOf > root.frame) revert AsOfAfterFrame(root.asOf, root.frame);
-        if (block.timestamp > root.validUntil) revert RootExpired(root.validUntil, block.timestamp);
+        if (asOf > root.frame) revert AsOfAfterFrame(asOf, root.frame);
+        if (block.timestamp > validUntil) revert RootExpired(validUntil, block.timestamp);
+        if (validUntil < asOf) revert ValidUntilBeforeAsOf(validUntil, asOf);
+    }
+
+    function _requireTrees(MarginRoot calldata root) private pure {
+        if (root.accountsRoot == 0 || root.snapshotRoot == 0) revert ZeroRoot();
+        if (root.leafCount == 0) revert EmptyTree();
     }
 
     /// The tree is complete: n leaves stand at depth floor(log2 n) or ceil(log2 n), so an inner node never fits as leaf.
     function _requireLeaf(MarginRoot calldata root, MarginLeaf calldata leaf, bytes32[] calldata proof) private pure {
         uint256 leafCount = root.leafCount;
         uint256 depth = proof.length;
-        if (root.accountsRoot == 0) revert ZeroRoot();
-        if (leafCount == 0) revert EmptyTree();
+        _requireTrees(root);
+        _requireKnown(leaf);
         if (depth > 64 || (1 << depth) >= leafCount << 1) revert ProofTooDeep(depth, leafCount);
         if ((2 << depth) <= leafCount) revert ProofTooShort(depth, leafCount);
         bytes32 leafHash = leaf.hash();
         if (MarginHash.climb(proof, leafHash) != root.accountsRoot) revert LeafNotInRoot(leafHash);
+    }
+
+    /// Status, assurance and quality are words 2 to 4 of a leaf.
+    function _requireKnown(MarginLeaf calldata leaf) private pure {
+        uint256 status;
+        uint256 assurance;
+        uint256 quality;
+        assembly ("memory-safe") {
+            status := calldataload(add(leaf, 0x40))
+            assurance := calldataload(add(leaf, 0x60))
+            quality := calldataload(add(leaf, 0x80))
+        }
+        if (status > STATUS_BAD_DEBT || assurance > ASSURANCE_AUTHENTICATED_HEADER || quality >= QUALITY_DEVNET << 1) {
+            revert LeafValueUnknown(status, assurance, quality);
+        }
     }
 
     function _requireQuorum(MarginRoot calldata root, bytes32 rootDigest, bytes calldata sigs)

@@ -149,12 +149,33 @@ def test_th_104_announcement__signed_long_ago__has_expired(venue: Venue) -> None
 # ------------------------------------------------------------------------------------------- what is not on the wire
 
 
-@pytest.mark.parametrize("assurance", [4, 255])
-def test_inv_25_assurance__that_no_wire_value_names__passes_nowhere(venue: Venue, assurance: int) -> None:
-    unheard_of = ("AssuranceUnknown", (assurance,))
+@pytest.mark.parametrize("changes", [{"assurance": 4}, {"assurance": 255}, {"status": 6}, {"quality": 1 << 10}])
+def test_inv_25_value__that_no_wire_number_names__passes_nowhere(venue: Venue, changes: dict[str, int]) -> None:
+    leaf, sinking = venue.leaf(**changes), venue.leaf(**{"status": 4, **changes})
+    unheard_of = ("LeafValueUnknown", (leaf.status, leaf.assurance, leaf.quality))
+    e = venue.evidence(leaf)
 
-    assert venue.refusal("open", 1, venue.evidence(venue.leaf(assurance=assurance))) == unheard_of
-    assert venue.refusal("liquidate", None, venue.evidence(venue.leaf(assurance=assurance, status=4))) == unheard_of
+    assert venue.refusal("open", 1, e) == unheard_of
+    assert venue.refusal("liquidate", None, venue.evidence(sinking))[0] == "LeafValueUnknown"
+    assert venue.quorum.refusal(e) == unheard_of
+    venue.chain.send(venue.quorum.verifier.functions.postRoot(e.root, e.signatures))
+    assert venue.chain.refusal(venue.quorum.verifier.functions.verifyPosted(e.root, leaf, [])) == unheard_of
+
+
+@pytest.mark.parametrize("until", [-1, 0])
+def test_inv_23_root__that_ends_before_its_own_reading__is_refused_like_off_chain(venue: Venue, until: int) -> None:
+    ahead = venue.chain.now + 20
+    e = venue.evidence(frame=ahead, as_of=ahead, valid_until=ahead + until)
+
+    assert venue.quorum.refusal(e) == (OK if until == 0 else ("ValidUntilBeforeAsOf", (ahead - 1, ahead)))
+
+
+def test_inv_23_root__of_no_snapshot__is_refused_like_off_chain(venue: Venue) -> None:
+    e = venue.evidence(snapshot_root=bytes(32))
+    post = venue.quorum.verifier.functions.postRoot(e.root, e.signatures)
+
+    assert venue.quorum.refusal(e) == ("ZeroRoot", ())
+    assert venue.chain.refusal(post) == ("ZeroRoot", ())
 
 
 def test_seizer__of_one_venue__leaves_the_locks_of_another_alone(chain: Chain) -> None:
