@@ -97,6 +97,8 @@ def _provider(number: int, text: str) -> ProviderConfig:
     chain, _, url = text.partition("=")
     place = SecretPlace("option --rpc-url", chain)
     try:
+        if not url:
+            raise ValueError("no URL")
         secret = parse_secret(url, place, Path(), plain_allowed=True)
         return ProviderConfig(parse_chain_id(chain), f"given-{number}", f"given-{number}", secret, 20)
     except ValueError:
