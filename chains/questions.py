@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from proofs.layouts import Layout
+from proofs.pins import CodePin
 from proofs.types import Address, ChainId, Hash32, MarketId
 
 
@@ -16,7 +18,9 @@ class Question:
     """Ask for one column. `asset` is the token (zero address: native coin); unused fields are None.
 
     `storage` holds base slots by name, for kinds whose layout is data (`markets_base`, `positions_base`, `base`);
-    without the slots a kind needs, the column is not provable.
+    without the slots a kind needs, the column is not provable. `layout` is the whole layout, for kinds of many layouts
+    (`erc20`, `frozen`); `getter` the selector to call, for kinds without one of their own; `pins` what the layout
+    depends on beside the target's own `code_hash`.
     """
 
     column: str
@@ -28,6 +32,9 @@ class Question:
     market: MarketId | None = None
     storage: tuple[tuple[str, int], ...] = ()
     code_hash: Hash32 | None = None
+    layout: Layout | None = None
+    getter: bytes = b""
+    pins: tuple[CodePin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +48,4 @@ class ListQuestion:
     venue_id: Hash32 | None = None
     storage: tuple[tuple[str, int], ...] = ()
     code_hash: Hash32 | None = None
+    pins: tuple[CodePin, ...] = ()

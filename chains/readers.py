@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from chains.collateral.erc20 import erc20_column
+from chains.collateral.erc20 import erc20_column, frozen_column
 from chains.collateral.lockbox import lockbox_accounts, lockbox_column
 from chains.collateral.native import native_column
 from chains.errors import QuestionRefused
@@ -20,7 +20,7 @@ from chains.questions import ListQuestion, Question
 from proofs.sheet import AccountListSpec, ColumnSpec
 from proofs.types import AccountId
 
-__all__ = ["COLLATERAL", "LISTS", "POSITIONS", "PRICES", "column_of", "list_of"]
+__all__ = ["COLLATERAL", "LISTS", "MARKS", "POSITIONS", "PRICES", "column_of", "list_of"]
 
 ColumnReader: TypeAlias = Callable[[Question, tuple[AccountId, ...]], ColumnSpec]
 ListReader: TypeAlias = Callable[[ListQuestion], AccountListSpec]
@@ -30,6 +30,7 @@ COLLATERAL: Final[Mapping[str, ColumnReader]] = MappingProxyType(
 )
 POSITIONS: Final[Mapping[str, ColumnReader]] = MappingProxyType({"perp_venue": perp_venue_column})
 PRICES: Final[Mapping[str, ColumnReader]] = MappingProxyType({"chainlink": chainlink_column})
+MARKS: Final[Mapping[str, ColumnReader]] = MappingProxyType({"frozen": frozen_column})
 LISTS: Final[Mapping[str, ListReader]] = MappingProxyType(
     {"lockbox": lockbox_accounts, "perp_venue": perp_venue_accounts}
 )
@@ -40,7 +41,7 @@ def column_of(question: Question, accounts: tuple[AccountId, ...]) -> ColumnSpec
 
     Raises: `QuestionRefused` for an unknown kind or a question without what its kind needs.
     """
-    readers = {**COLLATERAL, **POSITIONS, **PRICES}
+    readers = {**COLLATERAL, **POSITIONS, **PRICES, **MARKS}
     if question.kind not in readers:
         raise QuestionRefused(question.column, question.kind, f"known kinds are {', '.join(readers)}")
     return readers[question.kind](question, accounts)

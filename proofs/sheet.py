@@ -23,6 +23,7 @@ from typing import Final
 from proofs.keccak import keccak256
 from proofs.layouts import Layout
 from proofs.merkle import merkle_root
+from proofs.pins import CodePin
 from proofs.types import AccountId, Address, ChainId, Hash32
 
 WORD_BYTES: Final = 16
@@ -58,7 +59,8 @@ class ColumnSpec:
 
     A call's data is `prefix ‖ row`, the row left-padded to 32 bytes; the single row b"" means the prefix alone.
     `signed` has one entry per word of the answer. `layout` tells where the same words lie in the contract's storage
-    (None: not provable, assurance 1 at best); `code_hash` is the pin that the layout depends on (None only on devnets).
+    (None: not provable, assurance 1 at best); `code_hash` is the pin that the layout depends on (None only on devnets);
+    `pins` are further facts it depends on: the implementation behind a proxy, contracts that a rate comes from.
     """
 
     name: str
@@ -70,6 +72,7 @@ class ColumnSpec:
     layout: Layout | None = None
     code_hash: Hash32 | None = None
     gas: int = CALL_GAS_DEFAULT
+    pins: tuple[CodePin, ...] = ()
 
     @property
     def width(self) -> int:
@@ -90,6 +93,7 @@ class AccountListSpec:
     slice_prefix: bytes
     layout: Layout | None = None
     code_hash: Hash32 | None = None
+    pins: tuple[CodePin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

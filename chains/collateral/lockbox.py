@@ -32,6 +32,7 @@ def lockbox_column(question: Question, accounts: tuple[AccountId, ...]) -> Colum
         signed=(False,),
         layout=LockBoxLocks(venue_id, asset),
         code_hash=question.code_hash,
+        pins=question.pins,
     )
 
 
@@ -44,4 +45,5 @@ def lockbox_accounts(question: ListQuestion) -> AccountListSpec:
         slice_prefix=VENUE_ACCOUNTS_SLICE + venue_id,
         layout=LockBoxAccounts(venue_id),
         code_hash=question.code_hash,
+        pins=question.pins,
     )

@@ -34,6 +34,7 @@ def perp_venue_column(question: Question, accounts: tuple[AccountId, ...]) -> Co
         signed=(True, True, True),
         layout=_position_layout(question, market),
         code_hash=question.code_hash,
+        pins=question.pins,
     )
 
 
@@ -46,6 +47,7 @@ def perp_venue_accounts(question: ListQuestion) -> AccountListSpec:
         slice_prefix=ACCOUNTS_SLICE,
         layout=None if base is None else AccountArray(base),
         code_hash=question.code_hash,
+        pins=question.pins,
     )
 
 

@@ -37,4 +37,5 @@ def chainlink_column(question: Question, accounts: tuple[AccountId, ...]) -> Col
         signed=ROUND_SIGNED,
         layout=None if base is None else DevFeedRound(base),
         code_hash=question.code_hash,
+        pins=question.pins,
     )

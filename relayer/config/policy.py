@@ -51,7 +51,7 @@ class Policy:
     """Hold one version of the policy. `canonical` is the RFC 8785 text whose keccak-256 is `policy_id`.
 
     `questions` and `lists` are everything that is read, in policy order; `rules` says what it is worth. A question's
-    `column` equals the `column` of exactly one source in `rules`.
+    `column` equals the `column`, or the `frozen_column`, of exactly one source in `rules`.
     """
 
     name: str

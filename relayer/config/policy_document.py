@@ -38,6 +38,7 @@ from relayer.config.fields import (
     WeightText,
 )
 from relayer.config.policy import Policy
+from relayer.config.policy_storage import CodeTable, SourceStorage
 from relayer.errors import ConfigError
 
 FinalityText = Literal["latest", "safe", "finalized"]
@@ -124,7 +125,7 @@ class BaseSlot(Table):
     base: Slot
 
 
-class PriceTable(Table):
+class PriceTable(CodeTable):
     """`[[price]]`: one feed of an asset's USD price."""
 
     asset: SymbolText
@@ -134,11 +135,10 @@ class PriceTable(Table):
     decimals: Decimals
     heartbeat_s: Annotated[StrictInt, Field(ge=1, le=31_536_000)]
     deviation_ppm_max: PpmNumber
-    code_hash: HashText | None = None
     storage: BaseSlot | None = None
 
 
-class SourceTable(Table):
+class SourceTable(SourceStorage):
     """`[[source]]`: where collateral is read; `native` has no address."""
 
     kind: StrictStr
@@ -146,8 +146,6 @@ class SourceTable(Table):
     address: AddressText | None = None
     encumbrance: EncumbranceText
     from_block: BlockNumber = 0
-    code_hash: HashText | None = None
-    storage: BaseSlot | None = None
 
 
 class VenueSlots(Table):
@@ -167,14 +165,13 @@ class Market(Table):
     maintenance_margin_ppm: PpmNumber
 
 
-class VenueTable(Table):
+class VenueTable(CodeTable):
     """`[venue]`: the venue, its verifier, and its markets."""
 
     chain: ChainText
     address: AddressText
     verifier: AddressText
     from_block: BlockNumber = 0
-    code_hash: HashText | None = None
     storage: VenueSlots | None = None
     market: Annotated[list[Market], Field(min_length=1, max_length=1024)]
 

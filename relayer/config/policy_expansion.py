@@ -5,6 +5,7 @@
 | `<chain>/lockbox:<box>/<asset id>` | locks to the venue of one asset | account ids |
 | `<chain>/native` | balance of the native coin | home addresses |
 | `<chain>/erc20:<token>` | token balance | home addresses |
+| `<chain>/frozen:<token>` | whether the token has frozen the holder | home addresses |
 | `<chain>/perp_venue:<venue>/<market>` | position: size, entry value, accrued | account ids |
 | `<chain>/<price kind>:<feed>` | a feed's round | one, b"" |
 
@@ -44,6 +45,7 @@ from relayer.config.policy_document import (
     SourceTable,
     finality_of,
 )
+from relayer.config.policy_storage import frozen_of, layout_of, pins_of, source_pins
 from relayer.margin.rules import (
     AssetRule,
     AssuranceBand,
@@ -77,7 +79,11 @@ def policy_of(document: PolicyDocument, canonical: bytes, policy_id: Hash32) -> 
         venue=venue,
         signers=_signers(document),
         lists=tuple(_lists(document, venue)),
-        questions=tuple(question for question, _ in (*collateral, *positions, *prices)),
+        questions=(
+            *(question for question, _ in collateral),
+            *_frozen_questions(document),
+            *(question for question, _ in (*positions, *prices)),
+        ),
         rules=MarginRules(
             rule_set=document.rule_set,
             venue_id=venue.venue_id,
@@ -129,12 +135,19 @@ def _lists(document: PolicyDocument, venue: Venue) -> Iterator[ListQuestion]:
             box = _contract(source.address)
             name = f"{source.chain}/lockbox:{to_hex(box)}"
             yield ListQuestion(
-                name, ChainId(source.chain), "lockbox", box, venue.venue_id, code_hash=_pin(source.code_hash)
+                name,
+                ChainId(source.chain),
+                "lockbox",
+                box,
+                venue.venue_id,
+                code_hash=_pin(source.code_hash),
+                pins=source_pins(source, box),
             )
     table = document.venue
     storage = (("accounts_base", table.storage.accounts_base),) if table.storage else ()
     name = f"{venue.chain}/perp_venue:{to_hex(venue.address)}"
-    yield ListQuestion(name, venue.chain, "perp_venue", venue.address, venue.venue_id, storage, _pin(table.code_hash))
+    pin, pins = _pin(table.code_hash), pins_of(table, venue.address)
+    yield ListQuestion(name, venue.chain, "perp_venue", venue.address, venue.venue_id, storage, pin, pins)
 
 
 def _collateral(document: PolicyDocument, source: SourceTable, venue: Venue) -> Iterator[_Expanded]:
@@ -159,12 +172,30 @@ def _holding_question(source: SourceTable, asset_id: AssetId, token: str, venue:
         box = _contract(source.address)
         column = f"{chain}/lockbox:{to_hex(box)}/{asset_id}"
         asset = parse_address(token) if token else ZERO_ADDRESS
-        return Question(column, chain, "lockbox", box, asset, venue.venue_id, code_hash=pin)
+        pins = source_pins(source, box)
+        return Question(column, chain, "lockbox", box, asset, venue.venue_id, code_hash=pin, pins=pins)
     if source.kind == "native":
         return Question(f"{chain}/native", chain, "native", ZERO_ADDRESS, ZERO_ADDRESS)
     address = _contract(source.address)
     column = f"{chain}/erc20:{to_hex(address)}"
-    return Question(column, chain, "erc20", address, address, storage=_base(source.storage), code_hash=pin)
+    layout, pins = layout_of(source.storage), source_pins(source, address)
+    return Question(column, chain, "erc20", address, address, code_hash=pin, layout=layout, pins=pins)
+
+
+def _frozen_questions(document: PolicyDocument) -> Iterator[Question]:
+    for source in document.source:
+        mark = frozen_of(source)
+        if mark is not None:
+            address = _contract(source.address)
+            column, (getter, layout) = _frozen_column(source), mark
+            pin, pins = _pin(source.code_hash), source_pins(source, address)
+            yield Question(
+                column, ChainId(source.chain), "frozen", address, code_hash=pin, layout=layout, getter=getter, pins=pins
+            )
+
+
+def _frozen_column(source: SourceTable) -> str:
+    return f"{source.chain}/frozen:{to_hex(_contract(source.address))}"
 
 
 def _holding(
@@ -187,6 +218,7 @@ def _holding(
         encumbrance=Encumbrance[source.encumbrance.upper()],
         bridge_haircut_ppm=Ppm(bridge),
         holder=question.target if is_lock else None,
+        frozen_column=None if frozen_of(source) is None else _frozen_column(source),
     )
 
 
@@ -194,12 +226,12 @@ def _positions(document: PolicyDocument, venue: Venue) -> Iterator[tuple[Questio
     table = document.venue
     slots = table.storage
     storage = (("markets_base", slots.markets_base), ("positions_base", slots.positions_base)) if slots else ()
-    pin = _pin(table.code_hash)
+    pin, pins = _pin(table.code_hash), pins_of(table, venue.address)
     for market in table.market:
         market_id = MarketId(parse_hash(market.id))
         column = f"{venue.chain}/perp_venue:{to_hex(venue.address)}/{to_hex(market_id)}"
         question = Question(
-            column, venue.chain, "perp_venue", venue.address, None, venue.venue_id, market_id, storage, pin
+            column, venue.chain, "perp_venue", venue.address, None, venue.venue_id, market_id, storage, pin, pins=pins
         )
         yield (
             question,
@@ -219,7 +251,9 @@ def _prices(document: PolicyDocument) -> Iterator[tuple[Question, PriceSource]]:
         chain, feed = ChainId(price.chain), parse_address(price.address)
         column = f"{chain}/{price.kind}:{to_hex(feed)}"
         storage, pin = _base(price.storage), _pin(price.code_hash)
-        question = Question(column, chain, price.kind, feed, storage=storage, code_hash=pin)
+        question = Question(
+            column, chain, price.kind, feed, storage=storage, code_hash=pin, pins=pins_of(price, feed)
+        )
         deviation = Ppm(price.deviation_ppm_max)
         yield question, PriceSource(column, chain, price.asset, price.decimals, price.heartbeat_s, deviation)
 

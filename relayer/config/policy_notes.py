@@ -16,7 +16,7 @@ def notes_on(policy: Policy) -> tuple[str, ...]:
 
 def is_provable(question: Question) -> bool:
     """Tell whether a storage layout is known for a column: only such a column reaches assurance 2."""
-    return question.kind == "lockbox" or bool(question.storage)
+    return question.kind == "lockbox" or bool(question.storage) or question.layout is not None
 
 
 def _unprovable(policy: Policy) -> Iterator[str]:

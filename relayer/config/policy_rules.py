@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
 
 from chains.network import load_networks
 from chains.readers import PRICES
-from proofs.types import ChainId, evm_chain_number
+from proofs.types import ChainId, evm_chain_number, to_hex
 from proofs.units import parse_decimal
 from relayer.config.fields import asset_id_parts
-from relayer.config.policy_document import ChainTable, Confirmations, PolicyDocument
+from relayer.config.policy_document import ChainTable, Confirmations, PolicyDocument, SourceTable
+from relayer.config.policy_storage import BALANCE_LAYOUTS, FLAG_LAYOUTS, Pinned, unpinned
 from relayer.errors import Fault
 
 RULE_SETS: Final = ("cross_perp@1",)
@@ -43,11 +44,6 @@ DEVNET_FINALITY_S: Final = 3
 
 COLLATERAL_ENCUMBRANCE: Final = MappingProxyType({"lockbox": "escrowed", "native": "free", "erc20": "free"})
 """The kinds of `chains.readers.COLLATERAL`, and the one class each of them can truthfully claim."""
-
-
-class _Pinned(Protocol):
-    @property
-    def code_hash(self) -> str | None: ...
 
 
 def faults_in(document: PolicyDocument) -> tuple[Fault, ...]:
@@ -212,16 +208,31 @@ def _sources(document: PolicyDocument) -> Iterator[Fault]:
         if (source.address is None) != (source.kind == "native"):
             fix = "the native coin has no contract" if source.address else "name the contract"
             yield Fault(f"{key}.address", "not used by this kind" if source.address else "missing", fix)
-        if source.storage is not None and source.kind != "erc20":
-            yield Fault(f"{key}.storage", f"not used by kind {source.kind}", "remove it")
+        yield from _storage(key, source)
         if source.kind != "lockbox" and source.chain != document.venue.chain:
             fix = "use a lockbox there: the same address on another chain may be somebody else's without a link"
             yield Fault(f"{key}.chain", f"free balances are read on the venue's chain {document.venue.chain} only", fix)
         yield from _known_chain(document, f"{key}.chain", source.chain)
         yield from _place(document, key, source.kind, source.chain, source.address)
-        yield from _pin(document, key, source, source.chain if source.kind == "lockbox" or source.storage else None)
+        needs_pin = source.kind == "lockbox" or source.storage or (source.frozen and source.frozen.storage)
+        yield from _pin(document, key, source, source.chain if needs_pin else None)
+        yield from _further_pins(document, key, source)
     names = [(source.chain, source.kind, (source.address or "").lower()) for source in document.source]
     yield from _repeats("source[{}]", names, "source")
+
+
+def _storage(key: str, source: SourceTable) -> Iterator[Fault]:
+    """Check that the layouts fit their getters and are used by the kind."""
+    for name, storage, kinds in (
+        ("storage", source.storage, BALANCE_LAYOUTS),
+        ("frozen.storage", source.frozen.storage if source.frozen else None, FLAG_LAYOUTS),
+    ):
+        if storage is not None and storage.layout not in kinds:
+            fix = f"one of {', '.join(kinds)}"
+            yield Fault(f"{key}.{name}.layout", f"{storage.layout} is not what this getter returns", fix)
+    for name, value in (("storage", source.storage), ("frozen", source.frozen), ("pin", source.pin)):
+        if value and source.kind != "erc20":
+            yield Fault(f"{key}.{name}", f"not used by kind {source.kind}", "remove it")
 
 
 def _place(document: PolicyDocument, key: str, kind: str, chain: str, address: str | None) -> Iterator[Fault]:
@@ -261,12 +272,36 @@ def _known_chain(document: PolicyDocument, key: str, chain: str) -> Iterator[Fau
         yield Fault(key, f"chain {chain} is not in the policy", f"add it as [[chain]]; there are {', '.join(known)}")
 
 
-def _pin(document: PolicyDocument, key: str, table: _Pinned, layout_on: str | None) -> Iterator[Fault]:
-    real = {chain.id for chain in document.chain if not chain.devnet}
-    if layout_on in real and table.code_hash is None:
+def _pin(document: PolicyDocument, key: str, table: Pinned, layout_on: str | None) -> Iterator[Fault]:
+    yield from _proxy(key, table)
+    if layout_on in _real_chains(document) and table.code_hash is None:
         yield Fault(
             f"{key}.code_hash", "missing", "a storage layout is relied on: pin the keccak-256 of the contract's code"
         )
+
+
+def _further_pins(document: PolicyDocument, key: str, source: SourceTable) -> Iterator[Fault]:
+    for index, pin in enumerate(source.pin):
+        yield from _proxy(f"{key}.pin[{index}]", pin)
+    yield from _repeats(f"{key}.pin[{{}}].address", [pin.address.lower() for pin in source.pin], "pin")
+    if source.chain in _real_chains(document):
+        for address in unpinned(source):
+            fix = f'add [[source.pin]] address = "{to_hex(address)}" with its code_hash'
+            yield Fault(f"{key}.pin", f"the layout reads {to_hex(address)}, whose code is not pinned", fix)
+
+
+def _proxy(key: str, table: Pinned) -> Iterator[Fault]:
+    """Check that what stands behind a proxy is named as a whole."""
+    given = (table.implementation, table.implementation_code_hash)
+    if any(given) and not all((*given, table.code_hash)):
+        fix = "implementation, implementation_code_hash and the proxy's own code_hash belong together"
+        yield Fault(f"{key}.implementation", "a proxy is pinned in part", fix)
+    if table.implementation_slot is not None and not table.implementation:
+        yield Fault(f"{key}.implementation_slot", "no implementation is named", "name it or remove the slot")
+
+
+def _real_chains(document: PolicyDocument) -> set[str]:
+    return {chain.id for chain in document.chain if not chain.devnet}
 
 
 def _repeats(key: str, values: Iterable[Hashable], what: str, fix: str = "name it once") -> Iterator[Fault]:

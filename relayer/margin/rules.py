@@ -25,7 +25,8 @@ class CollateralSource:
     """Bind a column (one word: amount in base units, one row per account) to an asset on a chain.
 
     `holder` is the contract that holds the asset (a LockBox), or None when it is the account's own home address.
-    `bridge_haircut_ppm` is that of the chain where the collateral lies.
+    `bridge_haircut_ppm` is that of the chain where the collateral lies. `frozen_column` (one word per account, over the
+    same rows) says who cannot move what it holds: anything but 0 is frozen.
     """
 
     column: str
@@ -37,6 +38,7 @@ class CollateralSource:
     encumbrance: Encumbrance
     bridge_haircut_ppm: Ppm
     holder: Address | None
+    frozen_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,22 @@ from eth_utils.crypto import keccak
 
 import chains
 from chains.asking import home_rows
+from chains.collateral.erc20 import IS_BLACKLISTED
 from chains.errors import QuestionRefused
 from chains.prices.chainlink import ROUND_SIGNED
 from chains.questions import ListQuestion, Question
 from chains.readers import COLLATERAL, LISTS, POSITIONS, PRICES, column_of, list_of
-from proofs.layouts import AccountArray, DevFeedRound, LockBoxAccounts, LockBoxLocks, PerpVenuePosition, SolidityMapping
+from proofs.layouts import (
+    AccountArray,
+    DevFeedRound,
+    LockBoxAccounts,
+    LockBoxLocks,
+    PerpVenuePosition,
+    SolidityMapping,
+    UsdcPacked,
+    VyperMapping,
+)
+from proofs.pins import CodePin
 from proofs.sheet import ReadMode
 from proofs.types import AccountId, Address, ChainId, Hash32, MarketId
 
@@ -35,7 +46,7 @@ def test_selectors__when_recomputed_from_their_signature__then_they_are_equal() 
     for file in Path(chains.__file__).parent.rglob("*.py"):
         found += re.findall(r'bytes\.fromhex\("([0-9a-f]{8})"\)  # (\w+\([\w,]*\))', file.read_text(encoding="utf-8"))
 
-    assert len(found) == 6
+    assert len(found) == 7
     for selector, signature in found:
         assert keccak(text=signature)[:4].hex() == selector, signature
 
@@ -55,6 +66,26 @@ def test_erc20__when_the_storage_is_named__then_it_is_provable_under_the_pin() -
     assert plain.rows == (b"\x55" * 20,)
     assert plain.layout is None
     assert (proven.layout, proven.code_hash) == (SolidityMapping(9), PIN)
+
+
+def test_erc20__when_the_layout_is_named__then_it_is_provable_under_all_pins() -> None:
+    pins = (CodePin(TOKEN, PIN),)
+    proven = column_of(_question("erc20", layout=VyperMapping(3), code_hash=PIN, pins=pins), (HOME,))
+
+    assert (proven.layout, proven.code_hash, proven.pins) == (VyperMapping(3), PIN, pins)
+
+
+def test_frozen__when_asked__then_the_getter_of_the_question_over_home_addresses() -> None:
+    layout = UsdcPacked(9).frozen
+    spec = column_of(_question("frozen", layout=layout, getter=IS_BLACKLISTED, code_hash=PIN), (HOME, STRANGE))
+
+    assert (spec.prefix.hex(), spec.signed, spec.layout, spec.code_hash) == ("fe575a87", (False,), layout, PIN)
+    assert spec.rows == home_rows((HOME, STRANGE))
+
+
+def test_frozen__when_no_getter_is_named__then_it_is_refused() -> None:
+    with pytest.raises(QuestionRefused, match="selector"):
+        column_of(_question("frozen"), (HOME,))
 
 
 def test_lockbox__when_asked__then_venue_and_asset_precede_the_account() -> None:
