@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -114,11 +116,24 @@ class Screen:
             self.say(f"[bold]still running[/]: API at http://{address}  (Ctrl-C stops everything)")
             self.say(f"  curl http://{address}/v1/accounts    curl http://{address}/v1/frames/latest")
         self.say("next:")
-        self.say(f"  relayer verify {escape(str(bundle))}       check the evidence yourself, offline")
+        hints = [(f"{program()} verify {bundle}", "check the evidence yourself, offline")]
         if not serve:
-            self.say("  make demo SERVE=1                  keep it running and talk to the API")
-        self.say("  relayer init --chains ethereum,base  write the two documents for real networks")
-        self.say("  docs/ATTESTATION.md                use an attestation in your contract")
+            hints.append(("make demo SERVE=1", "keep it running and talk to the API"))
+        hints += [
+            (f"{program()} init --chains ethereum,base", "write the two documents for real networks"),
+            ("docs/ATTESTATION.md", "use an attestation in your contract"),
+        ]
+        for command, purpose in hints:
+            self._console.print(f"  {escape(command)}  [dim]{escape(purpose)}", soft_wrap=True)
+
+
+def program() -> str:
+    """Return how this program can be called from here: by name when it is on the path, else by its file."""
+    called = Path(sys.argv[0])
+    found = shutil.which("relayer")
+    if called.name != "relayer" or (found is not None and Path(found).resolve() == called.resolve()):
+        return "relayer"
+    return str(called)
 
 
 def _table(*columns: str) -> Table:
