@@ -230,15 +230,15 @@ def _observe(policy: Policy, config: OperatorConfig) -> Observe:
 
 
 async def _serve(stack: AsyncExitStack, api: ApiConfig, handlers: Handlers, observe: Observe) -> tuple[str, int]:
-    from relayer.api.server import listening, make_app, serve
+    from relayer.api.server import make_app, serve
 
     try:
-        runner = await serve(make_app(handlers, observe, version(DISTRIBUTION)), api.host, api.port)
+        server = await serve(make_app(handlers, observe, version(DISTRIBUTION)), observe, api.host, api.port)
     except OSError as error:
         problem = f"cannot listen on {api.host}:{api.port}: {error.strerror}"
         raise ConfigError("relayer.toml", Fault("api.listen", problem, "choose another address")) from error
-    stack.push_async_callback(runner.cleanup)
-    return listening(runner)
+    stack.push_async_callback(server.close)
+    return server.address
 
 
 def _frame_age_s_max(policy: Policy) -> float:

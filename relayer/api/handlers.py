@@ -24,6 +24,8 @@ from relayer.store.port import Frames
 STORE_READS_MAX: Final = 4
 """Reads of history at once; a flood of them is told to come back and cannot hold up the writer."""
 STORE_RETRY_S: Final = 1
+METRICS_S: Final = 1.0
+"""A page of metrics is made once a second at most: rendering takes 20 ms of the loop, scrapers ask every 15 s."""
 BUNDLE_TYPE: Final = "application/gzip"
 
 
@@ -61,6 +63,8 @@ class Handlers:
         self._health = health
         self._metrics = metrics
         self._store_reads = asyncio.Semaphore(STORE_READS_MAX)
+        self._page: Answer | None = None
+        self._page_at_s = 0.0
 
     async def accounts(self, question: Question) -> Reply:
         """List accounts of the newest evaluated frame."""
@@ -149,8 +153,11 @@ class Handlers:
 
     async def metrics(self, question: Question) -> Reply:  # noqa: ARG002  # all handlers have one form
         """Serve metrics in the Prometheus text format."""
-        page, content_type = self._metrics.render()
-        return Reply(answer_of_bytes(page, content_type))
+        now_s = self._board.clock.monotonic_s()
+        if self._page is None or now_s - self._page_at_s >= METRICS_S:
+            page, content_type = self._metrics.render()
+            self._page, self._page_at_s = answer_of_bytes(page, content_type), now_s
+        return Reply(self._page)
 
     @property
     def _now_s(self) -> float:

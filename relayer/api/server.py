@@ -7,7 +7,10 @@ answers 500 without saying why.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final, Protocol
 
 import orjson
@@ -24,9 +27,13 @@ from relayer.api.routes import ROUTES, Route
 URL_BYTES_MAX: Final = 2048
 """The longest legal request line is below 300 bytes; room for a proxy's additions."""
 HEADER_BYTES_MAX: Final = 8190
+HEADERS_MAX: Final = 64
 SHUTDOWN_S: Final = 2.0
 BACKLOG_MAX: Final = 128
 IF_NONE_MATCH_CHARS_MAX: Final = 1024
+
+_SILENT: Final = logging.Logger("silent", logging.CRITICAL + 1)
+"""The library's own lines would repeat what strangers send; what matters goes to the observer."""
 
 Handling = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -47,26 +54,85 @@ def make_app(handlers: Handlers, observer: RequestObserver, version: str) -> web
     """Build the application: all routes, one fence."""
     app = web.Application(middlewares=[_fence(observer)], client_max_size=0)
     for route in ROUTES:
-        app.router.add_get(route.path, _handling(route, handlers), name=route.name)
+        app.router.add_get(route.path, _handling(route, handlers), name=route.name, expect_handler=_expect_nothing)
     document = answer_of_bytes(orjson.dumps(openapi_document(version)))
     app.router.add_get("/openapi.json", _constant(document), name="openapi")
     return app
 
 
-async def serve(app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Start listening; the caller calls `cleanup()` on what is returned."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=SHUTDOWN_S,
-        max_line_size=URL_BYTES_MAX,
-        max_field_size=HEADER_BYTES_MAX,
-        max_headers=64,
-    )
+class Listening:
+    """Be a server that listens; `close` it."""
+
+    def __init__(self, runner: web.AppRunner, server: asyncio.Server) -> None:
+        self._runner = runner
+        self._server = server
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return host and port."""
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return str(host), int(port)
+
+    async def close(self) -> None:
+        """Accept nothing more, answer what was asked, close all connections."""
+        self._server.close()
+        await self._runner.cleanup()
+
+
+class Connection(web.RequestHandler):
+    """Speak HTTP on one connection; what is not HTTP, or breaks a bound, is answered with a problem and not logged."""
+
+    def __init__(self, manager: web.Server, observer: RequestObserver, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            manager,
+            loop=loop,
+            logger=_SILENT,
+            access_log=_SILENT,
+            max_line_size=URL_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+        )
+        self._observer = observer
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what never reached a route; the caller's bytes are not repeated."""
+        del message
+        if request.writer.output_size > 0:
+            raise ConnectionError("half an answer was sent already")
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR and exc is not None:
+            self._observer.bug_seen("connection", exc)
+        is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        problem = Problem(Code.INTERNAL) if is_ours else Problem(Code.REQUEST, "no request that this server reads")
+        response = _problem_response("", problem)
+        response.force_close()
+        self._observer.request_answered("none", response.status)
+        return response
+
+    def log_exception(self, *args: object, **kw: object) -> None:
+        """Record a bug where the library would print a traceback."""
+        error = kw.get("exc_info")
+        if isinstance(error, BaseException):
+            self._observer.bug_seen(str(args[0]) if args else "connection", error)
+
+
+async def serve(app: web.Application, observer: RequestObserver, host: str, port: int) -> Listening:
+    """Start listening."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
-    await web.TCPSite(runner, host, port, backlog=BACKLOG_MAX).start()
-    return runner
+    manager, loop = runner.server, asyncio.get_running_loop()
+    assert manager is not None  # set up one line above
+    try:
+        server = await loop.create_server(lambda: Connection(manager, observer, loop), host, port, backlog=BACKLOG_MAX)
+    except OSError:
+        await runner.cleanup()
+        raise
+    return Listening(runner, server)
 
 
 def _handling(route: Route, handlers: Handlers) -> Handling:
@@ -80,6 +146,11 @@ def _handling(route: Route, handlers: Handlers) -> Handling:
         return _response(request, reply)
 
     return handle
+
+
+async def _expect_nothing(request: web.Request) -> None:
+    """Let `Expect` pass: there is no body to continue with."""
+    del request
 
 
 def _constant(answer: Answer) -> Handling:
@@ -103,11 +174,11 @@ def _response(request: web.Request, reply: Reply) -> web.Response:
     return web.Response(body=reply.answer.body, status=reply.status, headers=headers)
 
 
-def _problem_response(request: web.Request, problem: Problem) -> web.Response:
+def _problem_response(path: str, problem: Problem) -> web.Response:
     headers = {hdrs.CONTENT_TYPE: PROBLEM_TYPE, hdrs.CACHE_CONTROL: "no-store", "X-Content-Type-Options": "nosniff"}
     if problem.retry_after_s:
         headers[hdrs.RETRY_AFTER] = str(problem.retry_after_s)
-    return web.Response(body=problem.body(request.path), status=problem.status, headers=headers)
+    return web.Response(body=problem.body(path), status=problem.status, headers=headers)
 
 
 def _fence(observer: RequestObserver) -> Middleware:
@@ -126,12 +197,12 @@ async def _answered(request: web.Request, handle: Handling, observer: RequestObs
             raise Problem(Code.BODY_REFUSED, "all routes are read with GET and an empty body")
         return await handle(request)
     except Problem as problem:
-        return _problem_response(request, problem)
+        return _problem_response(request.path, problem)
     except web.HTTPException as refusal:
-        return _problem_response(request, _problem_of(refusal))
+        return _problem_response(request.path, _problem_of(refusal))
     except Exception as error:  # noqa: BLE001  # fence: a request
         observer.bug_seen(f"request {request.match_info.route.name}", error)
-        return _problem_response(request, Problem(Code.INTERNAL))
+        return _problem_response(request.path, Problem(Code.INTERNAL))
 
 
 def _problem_of(refusal: web.HTTPException) -> Problem:
@@ -140,9 +211,3 @@ def _problem_of(refusal: web.HTTPException) -> Problem:
     if isinstance(refusal, web.HTTPMethodNotAllowed):
         return Problem(Code.METHOD, "all routes are read with GET")
     return Problem(Code.REQUEST, refusal.reason)
-
-
-def listening(runner: web.AppRunner) -> tuple[str, int]:
-    """Return host and port that a started server listens on."""
-    host, port = runner.addresses[0][:2]
-    return str(host), int(port)

@@ -20,7 +20,7 @@ from relayer.api.handlers import STORE_READS_MAX, Handlers
 from relayer.api.parameters import format_cursor
 from relayer.api.problems import STATUS, TITLE, Code
 from relayer.api.routes import ROUTES
-from relayer.api.server import listening, make_app, serve
+from relayer.api.server import HEADER_BYTES_MAX, URL_BYTES_MAX, make_app, serve
 from relayer.pipeline_health import PULSE_S_MAX, FrameHealth, Health
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import (
@@ -39,7 +39,11 @@ from tests.relayer.fake_world import (
 
 
 class Page:
+    def __init__(self) -> None:
+        self.rendered = 0
+
     def render(self) -> tuple[bytes, str]:
+        self.rendered += 1
         return b"margin_relayer_up 1\n", "text/plain; version=0.0.4"
 
 
@@ -55,6 +59,7 @@ class Site:
     noticed: Noticed
     world: FakeWorld
     bench: Bench
+    page: Page
 
     async def get(self, path: str, **headers: str) -> tuple[int, dict[str, object], aiohttp.ClientResponse]:
         async with self.session.get(self.base + path, headers=headers) as answer:
@@ -69,13 +74,15 @@ async def site(world: FakeWorld, file_store: SqliteStore) -> AsyncIterator[Site]
     board = Board(policy, clock)
     bench = make_bench(world, file_store, policy, board)
     health = Health(clock.monotonic_s(), 60.0, is_signing=True)
-    runner = await serve(make_app(Handlers(board, file_store, health, Page()), noticed, "0.1.0"), "127.0.0.1", 0)
-    host, port = listening(runner)
+    page = Page()
+    app = make_app(Handlers(board, file_store, health, page), noticed, "0.1.0")
+    server = await serve(app, noticed, "127.0.0.1", 0)
+    host, port = server.address
     async with aiohttp.ClientSession() as session:
-        made = Site(f"http://{host}:{port}", session, board, health, clock, noticed, world, bench)
+        made = Site(f"http://{host}:{port}", session, board, health, clock, noticed, world, bench, page)
         await bench.pipeline.start()
         yield made
-    await runner.cleanup()
+    await server.close()
 
 
 @pytest.fixture
@@ -320,9 +327,52 @@ async def test_th_116_body__of_any_size__is_refused_unread(served: Site) -> None
     assert (answer.status, body["code"]) == (413, Code.BODY_REFUSED)
 
 
-async def test_th_116_url__beyond_the_limit__is_refused_by_the_parser(served: Site) -> None:
-    async with served.session.get(served.base + "/v1/accounts/" + "a" * 5000) as answer:
-        assert answer.status == 400
+_START = b"GET /v1/signers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"FOO /secret-marker HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /" + b"secret-marker" * URL_BYTES_MAX + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        _START + b"X-Long: " + b"secret-marker" * HEADER_BYTES_MAX + b"\r\n\r\n",
+        b"GET /v1/signers HTTP/1.1\r\nConnection: close\r\n\r\n",
+        _START + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        _START + b"Content-Length: -1\r\n\r\n",
+        _START + b"Content-Length: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret-marker",
+        _START + b"Expect: secret-marker\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        _START + b"".join(b"X-%d: 1\r\n" % number for number in range(200)) + b"\r\n",
+    ],
+)
+async def test_th_116_bytes__that_are_no_request__get_a_problem_and_no_line_in_the_log(
+    served: Site, raw: bytes, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = served.base.removeprefix("http://").split(":")
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(raw)
+        await writer.drain()
+        told = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert b"secret-marker" not in told
+    if b" 200 " not in head.splitlines()[0]:
+        assert b"application/problem+json" in head
+        assert orjson.loads(body)["code"] in {Code.REQUEST, Code.METHOD, Code.NO_ROUTE, Code.BODY_REFUSED}
+    assert (served.noticed.bugs, caplog.records) == ([], [])
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_th_116_metrics__asked_a_hundred_times__are_rendered_once_a_second(served: Site) -> None:
+    await _all_at_once(served, "/metrics", 100)
+    served.clock.time_s += 1
+    await served.get("/metrics")
+
+    assert served.page.rendered == 2
 
 
 async def test_th_116_history__flooded__is_told_to_come_back(served: Site) -> None:
