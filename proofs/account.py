@@ -170,6 +170,8 @@ def _hash(item: object) -> bytes:
 
 
 def _decode_word(leaf: bytes) -> int:
+    if 2 < len(leaf) == leaf[0] - 0x7F <= STORAGE_VALUE_BYTES_MAX and leaf[1]:
+        return int.from_bytes(leaf[1:], "big")  # 2 to 32 bytes in their only spelling; the decoder judges all others
     try:
         # anvil keeps a slot that was set back to zero as a leaf 0x80, and its state root commits to it. The canonical
         # zero proves the same fact as absence; clients of real networks delete the leaf, so only such a root has one.

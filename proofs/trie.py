@@ -32,6 +32,11 @@ __all__ = ["EMPTY_ROOT", "EMPTY_TRIE", "BuiltTrie", "NodeSet", "build_trie", "ve
 
 _HASH_BYTES: Final = 32
 _INLINE_BYTES_MAX: Final = 31
+# RLP headers, as in `proofs.rlp`.
+_STRING: Final = 0x80
+_LIST: Final = 0xC0
+_LIST_LONG: Final = 0xF8
+_SHORT_MAX: Final = 55
 
 
 def verify_proof(root: bytes, key_hash: bytes, proof: Sequence[bytes], nodes: "NodeSet | None" = None) -> bytes | None:
@@ -55,12 +60,12 @@ _ABSENT: Final = _Verdict(None)
 class _Leaf(NamedTuple):
     raw: bytes
     path: str
-    verdict: _Verdict
+    value: bytes
 
     def follow(self, path: str, depth: int) -> tuple["_Step", int]:
         if depth + len(self.path) != TRIE_KEY_NIBBLES:
             raise InvalidProof(Rule.PATH_LENGTH, detail=f"leaf with {len(self.path)} nibbles at depth {depth}")
-        return (self.verdict if path.endswith(self.path) else _ABSENT), depth
+        return (_Verdict(self.value) if path.endswith(self.path) else _ABSENT), depth
 
 
 class _Extension(NamedTuple):
@@ -89,16 +94,15 @@ class _Branch(NamedTuple):
 _Node: TypeAlias = _Leaf | _Extension | _Branch
 _Child: TypeAlias = bytes | _Node | None
 _Step: TypeAlias = bytes | _Node | _Verdict
-# Node bytes and the decoded node. None stands for the commonest node, a branch of 16 hashed children: its children
-# are read from their fixed places.
-_Entry: TypeAlias = tuple[bytes, _Node | None]
+# Node bytes and the decoded node. The commonest node, a branch without inline children, stays a match of
+# `_HASHED_CHILDREN`: a child is cut out when a path leads to it.
+_Entry: TypeAlias = tuple[bytes, _Node | re.Match[bytes]]
 
 _NIBBLE: Final = MappingProxyType({digit: index for index, digit in enumerate("0123456789abcdef")})
-_FULL_CHILD: Final = MappingProxyType({digit: slice(4 + 33 * i, 36 + 33 * i) for digit, i in _NIBBLE.items()})
-_FULL_BYTES: Final = 3 + 16 * 33 + 1
-_FULL_HEADER: Final = b"\xf9\x02\x11"
-_FULL_MARKS: Final = b"\xa0" * 16
+_GROUP: Final = MappingProxyType({digit: 1 + index for digit, index in _NIBBLE.items()})
 # A branch whose children are hashes or empty, after its list header.
+_HASHED_BRANCH_MIN: Final = 2 + 2 * 33 + 15
+_HASHED_BRANCH_LONG: Final = 3 + 256
 _HASHED_CHILDREN: Final = re.compile(rb"(?:\x80|\xa0(.{32}))" * 16 + rb"\x80", re.DOTALL)
 
 
@@ -139,24 +143,26 @@ class NodeSet:
             return None
         known = self._known
         wanted, depth = root, 0
-        above: _Node | None = None
+        branch_expected = False
         for index, raw in enumerate(proof):
             entry = known.get(wanted)
             if entry is None or entry[0] != raw:
                 entry = self._admit(wanted, raw, index)
             node = entry[1]
-            if node is None:
+            if isinstance(node, re.Match):  # as `_Branch.follow`, in place: most steps of most walks
                 if depth == TRIE_KEY_NIBBLES:
                     raise InvalidProof(Rule.PATH_LENGTH, index, "branch below a whole key")
-                wanted = raw[_FULL_CHILD[path[depth]]]
+                step = node[_GROUP[path[depth]]] or _ABSENT
                 depth += 1
+                branch_expected = False
+            elif branch_expected and type(node) is not _Branch:
+                raise InvalidProof(Rule.EXTENSION_CHILD, index)
             else:
-                _require_order(above, node, index)
                 step, depth = node.follow(path, depth)
-                if not isinstance(step, bytes):
-                    return _finish(step, path, depth, proof[index + 1 :], index + 1)
-                wanted = step
-            above = node
+                branch_expected = type(node) is _Extension
+            if not isinstance(step, bytes):
+                return _finish(step, path, depth, proof[index + 1 :], index + 1)
+            wanted = step
         raise InvalidProof(Rule.NODE_MISSING, len(proof), f"path goes on at depth {depth}")
 
     def proof(self, root: bytes, key_hash: bytes) -> tuple[bytes, ...]:
@@ -169,8 +175,10 @@ class NodeSet:
             entry = self._known.get(step)
             if entry is None:
                 raise InvalidProof(Rule.NODE_MISSING, len(proof), f"path goes on at depth {depth}")
-            proof.append(entry[0])
-            step, depth = (entry[1] or _decode_node(entry[0])).follow(path, depth)
+            raw, node = entry
+            proof.append(raw)
+            decoded = _Branch(raw, node.groups()) if isinstance(node, re.Match) else node
+            step, depth = decoded.follow(path, depth)
         return tuple(proof)
 
     def _admit(self, wanted: bytes, raw: bytes, index: int) -> _Entry:
@@ -186,7 +194,7 @@ class NodeSet:
         if len(self._known) >= self._nodes_max:
             raise LimitExceeded("NODE_SET_NODES_MAX", self._nodes_max, len(self._known) + 1)
         try:
-            entry = raw, None if _is_full_branch(raw) else _decode_node(raw)
+            entry = raw, _hashed_branch(raw) or _node_of(raw, _two_strings(raw) or decode_list(raw))
         except (InvalidRlp, InvalidProof) as fault:
             raise InvalidProof(fault.rule, index, fault.detail) from fault
         self._known[node_hash] = entry
@@ -231,41 +239,36 @@ def _require_node_bytes(raw: bytes) -> None:
         raise LimitExceeded("NODE_BYTES_MAX", NODE_BYTES_MAX, len(raw))
 
 
-def _require_order(above: _Node | None, node: _Node, index: int) -> None:
-    if type(above) is _Extension and type(node) is not _Branch:
-        raise InvalidProof(Rule.EXTENSION_CHILD, index)
-
-
 # --- decoding --------------------------------------------------------------------------------------------------
 
 
-def _is_full_branch(raw: bytes) -> bool:
-    return (
-        len(raw) == _FULL_BYTES and raw[:3] == _FULL_HEADER and raw[3:-1:33] == _FULL_MARKS and raw[-1:] == EMPTY_TRIE
-    )
+# Nearly all nodes are read by fixed places. These two readers know only what the general decoder reads alike; their
+# None says nothing about a node.
 
 
-def _decode_node(raw: bytes) -> _Node:
-    children = _hashed_children(raw)
-    if children is not None:
-        return _Branch(raw, children)
-    return _node_of(raw, decode_list(raw))
-
-
-def _hashed_children(raw: bytes) -> tuple[bytes | None, ...] | None:
-    """Read a branch without inline children in one step; None sends everything else through the decoder.
+def _hashed_branch(raw: bytes) -> re.Match[bytes] | None:
+    """Read a branch without inline children.
 
     Two hashed children are 81 bytes, so a canonical header is f8 and a byte above 55, or f9 and two above 255.
     """
     size = len(raw)
-    if raw[0] == 0xF8 and raw[1] == size - 2:
-        match = _HASHED_CHILDREN.fullmatch(raw, 2)
-    elif raw[0] == 0xF9 and size > 258 and raw[1] << 8 | raw[2] == size - 3:
-        match = _HASHED_CHILDREN.fullmatch(raw, 3)
-    else:
+    if raw[0] == 0xF9 and size >= _HASHED_BRANCH_LONG and raw[1] << 8 | raw[2] == size - 3:
+        return _HASHED_CHILDREN.fullmatch(raw, 3)
+    if raw[0] == 0xF8 and size >= _HASHED_BRANCH_MIN and raw[1] == size - 2:
+        return _HASHED_CHILDREN.fullmatch(raw, 2)
+    return None
+
+
+def _two_strings(raw: bytes) -> tuple[bytes, bytes] | None:
+    """Read a list of two strings, the first of 2 to 33 bytes and the second of 2 to 55: most leaves and extensions."""
+    size = len(raw)
+    start = 1 if size <= _SHORT_MAX + 1 else 2
+    if raw[0] != (_LIST + size - 1 if start == 1 else _LIST_LONG) or (start == 2 and raw[1] != size - 2):
         return None
-    children = match.groups() if match else ()
-    return children if children.count(None) <= 14 and children else None
+    split = start + 1 + raw[start] - _STRING
+    if not (start + 2 < split <= start + 34 and 2 < size - split <= _SHORT_MAX + 1):
+        return None
+    return (raw[start + 1 : split], raw[split + 1 :]) if raw[split] == _STRING + size - split - 1 else None
 
 
 def _node_of(raw: bytes, items: tuple[Item, ...]) -> _Node:
@@ -291,7 +294,7 @@ def _leaf_of(raw: bytes, path: str, value: Item) -> _Leaf:
         raise InvalidProof(Rule.VALUE_KIND, detail="a list as the value of a leaf")
     if not value:
         raise InvalidProof(Rule.VALUE_EMPTY)
-    return _Leaf(raw, path, _Verdict(value))
+    return _Leaf(raw, path, value)
 
 
 def _extension_of(raw: bytes, path: str, item: Item) -> _Extension:

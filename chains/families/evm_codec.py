@@ -6,6 +6,7 @@ Quantities are compared as integers: clients spell them short, padded or as zero
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +23,7 @@ from proofs.types import AccountId, BlockRef, ChainId, Hash32
 
 __all__ = ["EvmBlock", "Wire", "hex_quantity", "merged_answers", "pinned"]
 
-_HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
+_QUANTITY: Final = re.compile("0x[0-9a-fA-F]{1,64}")
 _WORD: Final = 32
 
 
@@ -52,9 +53,7 @@ class Wire:
 
     def quantity(self, value: Json, what: str) -> int:
         """Read 0x and 1 to 64 hex digits."""
-        if not isinstance(value, str) or value[:2] != "0x" or not 3 <= len(value) <= 66:
-            raise RpcMalformed(self.provider, "quantity", what)
-        if not _HEX_DIGITS.issuperset(value[2:]):
+        if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
             raise RpcMalformed(self.provider, "quantity", what)
         return int(value, 16)
 
@@ -123,30 +122,40 @@ class Wire:
     def account_answer(self, value: Json) -> AccountAnswer:
         """Read an `eth_getProof` answer; what it says of address and keys is a claim like the rest."""
         fields = self.members(value, "proof")
+        seen: dict[str, bytes] = {}
+        entries = self.listing(fields.get("storageProof"), "storage proof")
         return AccountAnswer(
             address=self.data(fields.get("address"), "proof address", 20),
             nonce=self.quantity(fields.get("nonce"), "proof nonce"),
             balance=self.quantity(fields.get("balance"), "proof balance"),
             storage_hash=self.data(fields.get("storageHash"), "storage hash", _WORD),
             code_hash=self.data(fields.get("codeHash"), "code hash", _WORD),
-            account_proof=self._nodes(fields.get("accountProof")),
-            storage=tuple(self._entry(item) for item in self.listing(fields.get("storageProof"), "storage proof")),
+            account_proof=self._nodes(fields.get("accountProof"), seen),
+            storage=tuple([self._entry(item, seen) for item in entries]),
         )
 
-    def _entry(self, value: Json) -> StorageEntry:
+    def _entry(self, value: Json, seen: dict[str, bytes]) -> StorageEntry:
         fields = self.members(value, "storage entry")
         key = self.quantity(fields.get("key"), "storage key")
         proof = fields.get("proof")
-        return key, self.quantity(fields.get("value"), "storage value"), self._nodes([] if proof is None else proof)
+        nodes = self._nodes([] if proof is None else proof, seen)
+        return key, self.quantity(fields.get("value"), "storage value"), nodes
 
-    def _nodes(self, value: Json) -> tuple[bytes, ...]:
+    def _nodes(self, value: Json, seen: dict[str, bytes]) -> tuple[bytes, ...]:
+        """Read nodes; upper ones come again with every key of an answer and are decoded once."""
         items = self.listing(value, "proof nodes")
         if len(items) > PROOF_NODES_MAX:
             raise RpcMalformed(self.provider, "proof_nodes", f"{len(items)} nodes")
-        nodes = tuple(self.data(item, "proof node") for item in items)
-        if any(len(node) > NODE_BYTES_MAX for node in nodes):
-            raise RpcMalformed(self.provider, "proof_nodes", "a node is too large")
-        return nodes
+        nodes: list[bytes] = []
+        for item in items:
+            node = seen.get(item) if isinstance(item, str) else None
+            if node is None:
+                node = self.data(item, "proof node")
+                if len(node) > NODE_BYTES_MAX:
+                    raise RpcMalformed(self.provider, "proof_nodes", "a node is too large")
+                seen[str(item)] = node
+            nodes.append(node)
+        return tuple(nodes)
 
 
 def merged_answers(provider: str, parts: Sequence[AccountAnswer]) -> AccountAnswer:
