@@ -59,6 +59,7 @@ class Rule(StrEnum):
     TOO_FEW_SIGNATURES = "too_few_signatures"
     FUTURE = "future"
     EXPIRED = "expired"
+    FAULT = "fault"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Pipeline: one frame, in the order in which the data travels.
 
-    read and verify -> attested blocks still stand -> agree on blocks -> snapshot -> evaluate everybody -> flags
-    -> root, ledger, signature, quorum -> store in one transaction -> publish -> evidence bundle
+    read and verify -> attested blocks still stand -> agree on blocks -> snapshot -> evaluate everybody
+    -> root, ledger, signature, quorum -> flags -> store in one transaction -> publish -> evidence bundle
 
 What a source, a chain or a peer does wrong is a value on this way and ends in the frame's row as a reason. Flags are
-judged in every frame that was read, signed or not: nothing gates them. A fault of the store ends the service, because
-who cannot remember must not sign; anything else that escapes a pass is a bug, is recorded, and the next frame stands.
+judged in every frame that was read, signed or not: nothing gates them, not even a bug in signing. A fault of the store
+ends the service, because who cannot remember must not sign; anything else that escapes a pass is a bug, is recorded,
+and the next frame stands.
 """
 
 from __future__ import annotations
@@ -62,18 +63,8 @@ class _Signing:
     refusal: Refusal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """Hold what a snapshot means: every account's view, the flags that changed, and what happened to them."""
-
-    snapshot: VerifiedSnapshot
-    views: tuple[MarginView, ...]
-    flags: tuple[Flag, ...]
-    events: tuple[FlagEvent, ...]
-
-
 class Pipeline:
-    """Run frames and ticks of one policy, one after the other."""
+    """Run frames and ticks of one policy; frames one after the other, ticks beside them."""
 
     def __init__(self, ports: Ports, bundles_kept: int, executor: Executor | None = None) -> None:
         self._ports = ports
@@ -86,6 +77,8 @@ class Pipeline:
         self._marks = Marks(ports.policy, self._reader, {})
         self._flags: dict[AccountId, Flag] = {}
         self._highest: int | None = None
+        self._flagging = asyncio.Lock()
+        """Held from judging flags to publishing them, so that frames and ticks judge one state after the other."""
 
     @property
     def highest(self) -> int | None:
@@ -139,18 +132,21 @@ class Pipeline:
         await self._fenced("tick", self._tick())
 
     async def _tick(self) -> None:
+        if not self._views.is_ready:
+            return
         began_s = self._ports.clock.monotonic_s()
         prices = verified_snapshot(0, await self._reader.prices())
         found = await self._views.of_tick(prices) if prices.chains else None
         if found is None:
             return
         newest_s = max(chain.anchor.block.timestamp_s for chain in prices.chains)
-        flags, events = self._views.step_tick(self._flags, found.views, newest_s)
-        if flags:
-            await self._ports.flags.put_provisional(flags, events)
-            self._flags.update({flag.account: flag for flag in flags})
-            for publisher in self._ports.publishers:
-                await publisher.publish_flags(self.open_flags, newest_s)
+        async with self._flagging:
+            flags, events = self._views.step_tick(self._flags, found.views, newest_s)
+            if flags:
+                await self._ports.flags.put_provisional(flags, events)
+                self._flags.update({flag.account: flag for flag in flags})
+                for publisher in self._ports.publishers:
+                    await publisher.publish_flags(self.open_flags, newest_s)
         for event in events:
             self._ports.observer.flag_changed(event)
         seconds = self._ports.clock.monotonic_s() - began_s
@@ -163,15 +159,13 @@ class Pipeline:
         plan = await self._agreed(frame_s, outcomes)
         snapshot = verified_snapshot(frame_s, _planned(outcomes, plan))
         views = await self._views.of_frame(snapshot)
-        judged = _Judged(snapshot, views, *self._views.step_frame(self._flags, views, frame_s))
-        signing = await self._signed(plan, judged)
-        row = self._row(judged, signing)
-        accounts = await self._remember(row, judged)
-        await self._publish(row, accounts)
-        await self._keep_evidence(row, readings, judged)
-        self._notice(readings, judged, signing.refusal)
+        signing = await self._signed(plan, snapshot, views)
+        row = self._row(snapshot, signing, views)
+        events = await self._remember(row, views)
+        await self._keep_evidence(row, readings, snapshot, views)
+        self._notice(readings, snapshot, events, signing.refusal)
         self._ports.observer.frame_finished(row, self._ports.clock.monotonic_s() - began_s, self._counts(views))
-        return FrameResult(frame_s, row, signing.refusal, snapshot, views, judged.events, self._views.evaluated)
+        return FrameResult(frame_s, row, signing.refusal, snapshot, views, events, self._views.evaluated)
 
     async def _standing(self, readings: Readings) -> tuple[Outcome, ...]:
         """Leave out chains whose attested block was replaced; who signs nothing has attested nothing."""
@@ -181,51 +175,63 @@ class Pipeline:
         if self._signer is None:
             return OBSERVED
         read = [chain_anchor(outcome) for outcome in outcomes if isinstance(outcome, VerifiedChain)]
-        return await self._signer.agree(frame_s, read)
+        return await self._attempted(f"agreement on frame {frame_s}", self._signer.agree(frame_s, read))
 
-    async def _signed(self, plan: FramePlan | Refusal, judged: _Judged) -> _Signing:
+    async def _signed(
+        self, plan: FramePlan | Refusal, snapshot: VerifiedSnapshot, views: tuple[MarginView, ...]
+    ) -> _Signing:
         """Sign the root that follows from the plan; without a plan nothing was reserved and nothing is signed."""
         if self._signer is None:
             return _Signing(FrameState.OBSERVED, refusal=OBSERVED)
         if isinstance(plan, Refusal):
             return _Signing(FrameState.SKIPPED, refusal=plan)
-        accounts_root = self._views.accounts_root(judged.views) if judged.views else ZERO_HASH
-        terms = RootTerms(self._policy.lifetime_s, self._policy.signers.epoch, len(judged.views), accounts_root)
-        held = await self._signer.hold(plan, terms, self._ports.clock.now_s())
+        accounts_root = await self._computed(partial(self._views.accounts_root, views)) if views else ZERO_HASH
+        terms = RootTerms(self._policy.lifetime_s, self._policy.signers.epoch, len(views), accounts_root)
+        where, now_s = f"signing of frame {snapshot.frame_s}", self._ports.clock.now_s()
+        held = await self._attempted(where, self._signer.hold(plan, terms, now_s))
         if isinstance(held, Refusal):
             return _Signing(FrameState.SKIPPED, refusal=held)
-        signed = await self._signer.gather(held)
+        signed = await self._attempted(where, self._signer.gather(held))
         if isinstance(signed, Refusal):
             return _Signing(FrameState.RESERVED, refusal=signed)
-        self._marks.advance(judged.snapshot.frame_s, judged.snapshot.chains)
+        self._marks.advance(snapshot.frame_s, snapshot.chains)
         return _Signing(FrameState.SIGNED, signed)
 
-    def _row(self, judged: _Judged, signing: _Signing) -> FrameRow:
-        reason = "" if signing.refusal is None else str(signing.refusal)
-        counts = self._counts(judged.views)
-        summary = summary_json(self._policy, judged.snapshot, counts, self._marks.current, reason)
-        frame = judged.snapshot.frame_s
-        return FrameRow(self._policy.policy_id, frame, signing.state, reason, signing.signed, summary)
+    async def _attempted(self, where: str, work: Awaitable[Answer]) -> Answer | Refusal:
+        """Turn a bug in signing into the reason why a frame is not signed: its flags must not fall with it."""
+        outcome = await self._fenced(where, work)
+        if isinstance(outcome, Exception):
+            return Refusal(Rule.FAULT, f"{type(outcome).__name__}, recorded as a bug")
+        return outcome
 
-    async def _remember(self, row: FrameRow, judged: _Judged) -> tuple[AccountRow, ...]:
-        """Store the frame with its accounts, flags and events in one transaction; only then believe the flags."""
-        accounts = await self._computed(partial(_account_rows, judged.views))
-        began_s = self._ports.clock.monotonic_s()
-        await self._ports.frames.put(row, accounts, self._lasting(judged.flags), judged.events)
-        self._ports.observer.stored(self._ports.clock.monotonic_s() - began_s)
-        self._flags.update({flag.account: flag for flag in judged.flags})
-        return accounts
+    def _row(self, snapshot: VerifiedSnapshot, signing: _Signing, views: tuple[MarginView, ...]) -> FrameRow:
+        reason = "" if signing.refusal is None else str(signing.refusal)
+        summary = summary_json(self._policy, snapshot, self._counts(views), self._marks.current, reason)
+        return FrameRow(self._policy.policy_id, snapshot.frame_s, signing.state, reason, signing.signed, summary)
+
+    async def _remember(self, row: FrameRow, views: tuple[MarginView, ...]) -> tuple[FlagEvent, ...]:
+        """Store the frame with its accounts, flags and events in one transaction; only then believe and publish."""
+        accounts = await self._computed(partial(_account_rows, views))
+        async with self._flagging:
+            flags, events = self._views.step_frame(self._flags, views, row.frame)
+            began_s = self._ports.clock.monotonic_s()
+            await self._ports.frames.put(row, accounts, self._lasting(flags), events)
+            self._ports.observer.stored(self._ports.clock.monotonic_s() - began_s)
+            self._flags.update({flag.account: flag for flag in flags})
+            await self._publish(row, accounts)
+        return events
 
     def _lasting(self, flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
         """Leave out flags that were clear and are: nothing is lost when they are forgotten."""
         open_before = {account for account, flag in self._flags.items() if flag.state is not FlagState.CLEAR}
         return tuple(flag for flag in flags if flag.state is not FlagState.CLEAR or flag.account in open_before)
 
-    async def _keep_evidence(self, row: FrameRow, readings: Readings, judged: _Judged) -> None:
+    async def _keep_evidence(
+        self, row: FrameRow, readings: Readings, snapshot: VerifiedSnapshot, views: tuple[MarginView, ...]
+    ) -> None:
         if row.signed is None:
             return
-        work = partial(evidence_archive, self._policy, readings, judged.snapshot, judged.views, row.signed)
-        archive = await self._computed(work)
+        archive = await self._computed(partial(evidence_archive, self._policy, readings, snapshot, views, row.signed))
         await self._ports.frames.put_bundle(row.policy_id, row.frame, archive, self._bundles_kept)
 
     async def _publish(self, row: FrameRow, accounts: tuple[AccountRow, ...]) -> None:
@@ -236,13 +242,19 @@ class Pipeline:
         """Compute off the loop: what grows with the accounts would hold up every other task."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    def _notice(self, readings: Readings, judged: _Judged, refusal: Refusal | None) -> None:
-        observer, frame = self._ports.observer, judged.snapshot.frame_s
+    def _notice(
+        self,
+        readings: Readings,
+        snapshot: VerifiedSnapshot,
+        events: tuple[FlagEvent, ...],
+        refusal: Refusal | None,
+    ) -> None:
+        observer, frame = self._ports.observer, snapshot.frame_s
         for lie in readings.refuted:
             observer.chain_dishonest(frame, lie)
-        for gone in judged.snapshot.missing:
+        for gone in snapshot.missing:
             observer.chain_missing(frame, gone)
-        for event in judged.events:
+        for event in events:
             observer.flag_changed(event)
         if refusal is not None and refusal != OBSERVED:
             observer.signing_refused(frame, refusal)

@@ -32,6 +32,8 @@ ANCHOR_BUDGET_S: Final = 30.0
 """One question for a block, with the adapter's own retries inside."""
 READ_BUDGET_S: Final = 120.0
 """One stage of one chain: account lists, columns, or proofs. 100,000 accounts take some ten seconds."""
+PRICES_BUDGET_S: Final = 3.0
+"""Each step of a look at prices between frames; a slower chain must not hold up the flags of the others for long."""
 PROOF_SOURCES_MAX: Final = 4
 """Providers asked for the same proofs before a chain is given up; policies demand at least three per chain."""
 WAITED_FOR: Final = frozenset({Reason.NOT_YET, Reason.NOT_FINAL})
@@ -120,10 +122,10 @@ class FrameReader:
         return tuple(outcomes.values())
 
     async def _prices_of(self, chain: ChainId, columns: tuple[ColumnSpec, ...]) -> Outcome:
-        anchor = await self.block_at(chain, NEWEST_S)
+        anchor = await _within(PRICES_BUDGET_S, chain, self._chains[chain].anchor(NEWEST_S))
         if isinstance(anchor, Unavailable):
             return anchor
-        reading = await _within(READ_BUDGET_S, chain, self._chains[chain].read(anchor, (), (), columns))
+        reading = await _within(PRICES_BUDGET_S, chain, self._chains[chain].read(anchor, (), (), columns))
         return reading if isinstance(reading, Unavailable) else await self._verify(reading)
 
     async def block_at(self, chain: ChainId, not_after_s: int) -> Anchor | Unavailable:

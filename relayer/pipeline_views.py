@@ -33,6 +33,11 @@ class Views:
         self._book: Book | None = None
 
     @property
+    def is_ready(self) -> bool:
+        """Tell whether there is a frame to judge newer prices by."""
+        return self._book is not None
+
+    @property
     def evaluated(self) -> int:
         """Return how many accounts of the newest frame were evaluated anew."""
         return 0 if self._book is None else len(self._book.evaluated)

@@ -1,7 +1,8 @@
 """Scheduler: runs the pipeline on the grid of frames, looks at prices in between, stops when told to.
 
-One loop does one thing at a time, so frames and ticks never overlap: what came due meanwhile is skipped, never queued
-(`relayer.schedule` decides, this module waits and acts). A second task only beats, so that liveness tells whether the
+Two loops, one of frames and one of ticks: a chain that keeps a frame waiting until its deadline does not keep early
+flags of the living chains waiting. Each loop does one thing at a time; what came due meanwhile is skipped, never queued
+(`relayer.schedule` decides, this module waits and acts). A third task only beats, so that liveness tells whether the
 event loop turns; every pass ends by its own budgets.
 """
 
@@ -17,7 +18,7 @@ from relayer.config.policy import Policy
 from relayer.pipeline import FrameResult
 from relayer.pipeline_health import FrameHealth, Health
 from relayer.plan import settled_s
-from relayer.schedule import RunFrame, RunTick, Timing, Wait, next_action
+from relayer.schedule import FrameSlot, Timing, next_slot, next_tick_s
 
 BEAT_S: Final = 1.0
 """How often the loop is seen to turn; liveness tolerates sixty silent beats."""
@@ -77,7 +78,7 @@ class Scheduler:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Finish the pass that is running, start no other."""
+        """Finish the passes that are running, start no other."""
         self._health.is_draining = True
         self._stopping.set()
 
@@ -87,51 +88,55 @@ class Scheduler:
         Raises: ExceptionGroup holding a StoreFault; nothing else may end the service.
         """
         async with asyncio.TaskGroup() as group:
-            beating, looping = group.create_task(self._beat()), group.create_task(self._loop())
-            stopping = group.create_task(self._stopping.wait())
-            await asyncio.wait((stopping, looping), return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait((looping,), timeout=DRAIN_S)
-            for task in (beating, looping, stopping):
+            beating = group.create_task(self._beat())
+            loops = (group.create_task(self._frames()), group.create_task(self._ticks()))
+            await self._stopping.wait()
+            await asyncio.wait(loops, timeout=DRAIN_S)
+            for task in (beating, *loops):
                 task.cancel()
 
     async def run_once(self) -> FrameResult:
         """Wait for the next frame that is due, run it, and return how it ended."""
-        while True:
-            action = next_action(int(self._clock.now_s()), self._passes.highest, None, self._frames_only())
-            if isinstance(action, RunFrame):
-                return await self._frame(action)
-            assert isinstance(action, Wait)
-            await self._clock.sleep_until(action.until_s)
+        slot = next_slot(int(self._clock.now_s()), self._passes.highest, self._timing)
+        await self._clock.sleep_until(slot.due_s)
+        return await self._frame(slot)
 
-    def _frames_only(self) -> Timing:
-        return Timing(self._timing.frame_s, self._timing.settle_s, self._timing.deadline_s)
-
-    async def _loop(self) -> None:
-        last_tick_s: int | None = None
-        last_frame = self._passes.highest
+    async def _frames(self) -> None:
+        last = self._passes.highest
         while not self._stopping.is_set():
-            action = next_action(int(self._clock.now_s()), last_frame, last_tick_s, self._timing)
-            if isinstance(action, RunFrame):
-                await self._frame(action)
-                last_frame = action.slot.frame
-            elif isinstance(action, RunTick):
-                await self._passes.run_tick()
-                last_tick_s = action.tick_s
+            now_s = int(self._clock.now_s())
+            slot = next_slot(now_s, last, self._timing)
+            if slot.due_s <= now_s:
+                await self._frame(slot)
+                last = slot.frame
             else:
-                await self._wait(action)
+                await self._wait(slot.due_s)
 
-    async def _frame(self, action: RunFrame) -> FrameResult:
-        if action.slot.missed:
-            self._observer.frames_missed(action.slot.missed)
-        result = await self._passes.run_frame(action.slot.frame)
+    async def _ticks(self) -> None:
+        last: int | None = None
+        while not self._stopping.is_set():
+            now_s = int(self._clock.now_s())
+            due_s = next_tick_s(now_s, last, self._timing)
+            if due_s is None:
+                return
+            if due_s <= now_s:
+                await self._passes.run_tick()
+                last = due_s
+            else:
+                await self._wait(due_s)
+
+    async def _frame(self, slot: FrameSlot) -> FrameResult:
+        if slot.missed:
+            self._observer.frames_missed(slot.missed)
+        result = await self._passes.run_frame(slot.frame)
         if result.row is not None:
             self._health.frame_done(self._clock.monotonic_s(), frame_health(result, self._policy.venue.chain))
         return result
 
-    async def _wait(self, action: Wait) -> None:
+    async def _wait(self, until_s: int) -> None:
         """Sleep until something is due or the service stops, whichever is first."""
         async with asyncio.TaskGroup() as group:
-            sleeping = group.create_task(self._clock.sleep_until(action.until_s))
+            sleeping = group.create_task(self._clock.sleep_until(until_s))
             stopping = group.create_task(self._stopping.wait())
             await asyncio.wait((sleeping, stopping), return_when=asyncio.FIRST_COMPLETED)
             sleeping.cancel()

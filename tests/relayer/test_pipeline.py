@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 
-from chains.adapter import ChainAdapter
+from chains.adapter import NEWEST_S, ChainAdapter
 from chains.fake import REVERT, FakeChain
 from proofs.attestation import abi_leaf, accounts_tree, leaf_from_abi
 from proofs.bundle import Verdict, read_bundle
 from proofs.keccak import keccak256
 from proofs.signers import SignerSet, verify_signed_root
-from proofs.snapshot import ContractProof, Reason, Unavailable
+from proofs.snapshot import Anchor, ContractProof, Reason, Unavailable
 from proofs.types import Address, Assurance, BlockRef, Hash32, Quality, Status, account_of_address
 from relayer.audit import audit_bundle
 from relayer.cosign import Rule
@@ -37,6 +38,7 @@ from tests.relayer.fake_world import (
     address,
     make_bench,
     make_policy,
+    signing_ports,
 )
 
 LATER = FRAME + 6
@@ -547,6 +549,84 @@ async def test_bug__in_a_pass__is_recorded_and_the_next_frame_stands(world: Fake
     assert isinstance(result.bug, ZeroDivisionError)
     assert len(bench.noticed.bugs) == 1
     assert bench.pipeline.open_flags == ()  # what could not be stored is not believed
+
+
+class BrokenSigner:
+    """Fail in a way that nobody foresaw."""
+
+    address = SIGNER.address
+
+    async def sign(self, digest: Hash32) -> bytes:
+        raise ZeroDivisionError(digest.hex())
+
+
+async def test_inv_026_signing__breaks_unforeseen__flags_are_raised_and_kept_all_the_same(
+    world: FakeWorld, file_store: SqliteStore
+) -> None:
+    signing = replace(signing_ports(file_store), signer=BrokenSigner())
+    bench = make_bench(world, file_store, signing=signing)
+    await bench.pipeline.start()
+
+    result = await bench.pipeline.run_frame(FRAME)
+
+    assert (result.row.state, result.refusal.rule) == (FrameState.SKIPPED, Rule.FAULT)
+    assert len(bench.noticed.bugs) == 1
+    assert [flag.account for flag in await file_store.current()] == [BOB]
+
+
+class Stalled:
+    """Answer nothing about frames until released; prices are answered."""
+
+    def __init__(self, chain: FakeChain) -> None:
+        self._chain = chain
+        self.asked = asyncio.Event()
+        self.released = asyncio.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._chain, name)
+
+    async def anchor(self, not_after_s: int) -> Anchor | Unavailable:
+        if not_after_s < NEWEST_S:
+            self.asked.set()
+            await self.released.wait()
+        return await self._chain.anchor(not_after_s)
+
+
+async def test_th_133_tick__while_a_frame_waits_for_a_stalled_chain__raises_at_once(
+    world: FakeWorld, file_store: SqliteStore
+) -> None:
+    world.lock("A", "USDX", CAROL, 400 * 10**6)
+    world.position(CAROL, "ETH-PERP", 10**18, 3_000)
+    world.mine_to(LATER + 3)
+    stalled = Stalled(world.chains["B"])
+    stalled.released.set()
+    bench = make_bench(world, file_store, chains={**world.adapters, CHAINS["B"]: stalled})
+    await run(bench, LATER)
+    stalled.released.clear()
+    stalled.asked.clear()
+    world.price("ETH", 2_700, LATER + 4)
+    world.mine_to(LATER + 9)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        frame = group.create_task(bench.pipeline.run_frame(LATER + 6))
+        await stalled.asked.wait()
+        await bench.pipeline.run_tick()
+        early = {flag.account: flag.state for flag in await file_store.current()}
+        assert not frame.done()
+        stalled.released.set()
+
+    assert early[CAROL] is FlagState.PROVISIONAL
+    assert {flag.account: flag.state for flag in await file_store.current()}[CAROL] is FlagState.RAISED
+    assert bench.noticed.bugs == []
+
+
+async def test_tick__before_the_first_frame__asks_nobody(world: FakeWorld, file_store: SqliteStore) -> None:
+    bench = make_bench(world, file_store)
+    await bench.pipeline.start()
+
+    await bench.pipeline.run_tick()
+
+    assert world.chains["A"].asked == []
 
 
 async def test_tick__price_falls_between_frames__raises_provisionally_and_the_frame_confirms(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 
 import pytest
 
@@ -16,6 +17,33 @@ from tests.relayer.fake_world import CHAINS, FRAME, ManualClock, make_policy
 POLICY = make_policy(frame_s=10, lifetime_s=300)
 SETTLED = 2
 """A devnet's three seconds of finality less one of lag."""
+
+
+class TurnClock(ManualClock):
+    """Move on only when everybody sleeps: whoever sleeps shortest wakes first."""
+
+    def __init__(self, now_s: float) -> None:
+        super().__init__(now_s)
+        self._sleepers: list[tuple[float, int, asyncio.Event]] = []
+        self._number = 0
+
+    async def sleep_until(self, unix_s: float) -> None:
+        if unix_s <= self.time_s:
+            await asyncio.sleep(0)
+            return
+        self._number += 1
+        woken = asyncio.Event()
+        heapq.heappush(self._sleepers, (unix_s, self._number, woken))
+        await woken.wait()
+
+    async def turn(self) -> None:
+        while True:
+            for _ in range(30):
+                await asyncio.sleep(0)
+            if self._sleepers:
+                unix_s, _, woken = heapq.heappop(self._sleepers)
+                self.time_s = max(self.time_s, unix_s)
+                woken.set()
 
 
 class Missed:
@@ -32,7 +60,7 @@ class Missed:
 class Passes:
     """Take as long as it is told, and stop the scheduler after so many passes."""
 
-    def __init__(self, clock: ManualClock, takes_s: float = 0.5, last: int = 3) -> None:
+    def __init__(self, clock: TurnClock, takes_s: float = 0.5, last: int = 3) -> None:
         self.clock = clock
         self.takes_s = takes_s
         self.left = last
@@ -62,7 +90,7 @@ class Passes:
 
 
 def scheduled(now_s: float = FRAME + 0.0, **kwargs: float) -> tuple[Scheduler, Passes, Missed, Health]:
-    clock, missed = ManualClock(now_s), Missed()
+    clock, missed = TurnClock(now_s), Missed()
     passes = Passes(clock, **kwargs)  # type: ignore[arg-type]
     health = Health(clock.monotonic_s(), 60.0, is_signing=True)
     scheduler = Scheduler(POLICY, passes, clock, health, missed)
@@ -70,10 +98,18 @@ def scheduled(now_s: float = FRAME + 0.0, **kwargs: float) -> tuple[Scheduler, P
     return scheduler, passes, missed, health
 
 
+async def ran(scheduler: Scheduler, passes: Passes) -> None:
+    """Run until the passes stop the scheduler, while the clock turns."""
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        turning = group.create_task(passes.clock.turn())
+        await scheduler.run()
+        turning.cancel()
+
+
 async def test_frames__each_on_the_grid_and_once() -> None:
     scheduler, passes, missed, _ = scheduled(last=4)
 
-    await asyncio.wait_for(scheduler.run(), 10)
+    await ran(scheduler, passes)
 
     assert passes.frames == [FRAME - 10, FRAME, FRAME + 10, FRAME + 20]
     assert missed.frames == []
@@ -82,7 +118,7 @@ async def test_frames__each_on_the_grid_and_once() -> None:
 async def test_th_138_frames__pass_takes_longer_than_a_frame__the_rest_is_skipped_and_recorded() -> None:
     scheduler, passes, missed, _ = scheduled(takes_s=35.0, last=3)
 
-    await asyncio.wait_for(scheduler.run(), 10)
+    await ran(scheduler, passes)
 
     assert passes.frames == sorted(set(passes.frames))
     gaps = [later - earlier for earlier, later in zip(passes.frames, passes.frames[1:], strict=False)]
@@ -91,36 +127,30 @@ async def test_th_138_frames__pass_takes_longer_than_a_frame__the_rest_is_skippe
 
 
 async def test_th_138_frames__paused_for_minutes__only_the_newest_is_run() -> None:
-    scheduler, passes, _, _ = scheduled(last=2)
-    passes.clock.on_sleep = _jump_once(passes.clock, FRAME + 600)
+    scheduler, passes, missed, _ = scheduled(takes_s=600.0, last=2)
 
-    await asyncio.wait_for(scheduler.run(), 10)
+    await ran(scheduler, passes)
 
     assert len(passes.frames) == 2
     assert passes.frames[1] - passes.frames[0] >= 590
+    assert len(missed.frames[0]) == (passes.frames[1] - passes.frames[0]) // 10 - 1
 
 
-def _jump_once(clock: ManualClock, to_s: float):
-    def jump(now_s: float) -> None:
-        clock.time_s = max(now_s, to_s)
+async def test_ticks__every_second__go_on_while_a_frame_waits_and_never_pile_up() -> None:
+    scheduler, passes, _, _ = scheduled(now_s=FRAME + 3.0, takes_s=8.0, last=2)
 
-    return jump
+    await ran(scheduler, passes)
 
-
-async def test_ticks__between_frames__never_overlap_a_pass() -> None:
-    scheduler, passes, _, _ = scheduled(now_s=FRAME + 3.0, last=3)
-
-    await asyncio.wait_for(scheduler.run(), 10)
-
-    assert len(passes.ticks) >= 4
-    assert not [at for at in passes.ticks for begin, end in passes.spans if begin < at < end]
+    (began, ended), *_ = passes.spans
+    assert [at for at in passes.ticks if began < at < ended]
+    assert passes.ticks == sorted(set(passes.ticks))
     assert len(passes.ticks) <= passes.clock.now_s() - FRAME  # one a second at most
 
 
 async def test_run__told_to_stop_while_waiting__ends_at_once_and_drains() -> None:
     scheduler, passes, _, health = scheduled(last=1)
 
-    await asyncio.wait_for(scheduler.run(), 10)
+    await ran(scheduler, passes)
 
     assert health.is_draining
     assert len(passes.frames) == 1
@@ -139,9 +169,12 @@ async def test_run__pass_hangs_when_told_to_stop__is_dropped_after_the_drain(mon
     passes.run_frame = hang  # type: ignore[method-assign]
 
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        turning = group.create_task(passes.clock.turn())
         running = group.create_task(scheduler.run())
         await hung.wait()
         scheduler.stop()
+        await running
+        turning.cancel()
 
     assert running.done()
     assert DRAIN_S <= 10
@@ -161,7 +194,10 @@ async def test_run__store_fault__escapes_and_nothing_goes_on() -> None:
 async def test_run_once__returns_how_the_next_frame_ended() -> None:
     scheduler, passes, _, _ = scheduled(now_s=FRAME + 5.0, last=99)
 
-    result = await scheduler.run_once()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        turning = group.create_task(passes.clock.turn())
+        result = await scheduler.run_once()
+        turning.cancel()
 
     assert (result.frame, passes.frames) == (FRAME, [FRAME])
 
@@ -169,7 +205,7 @@ async def test_run_once__returns_how_the_next_frame_ended() -> None:
 async def test_beat__while_running__keeps_the_service_alive() -> None:
     scheduler, passes, _, health = scheduled(last=2)
 
-    await asyncio.wait_for(scheduler.run(), 10)
+    await ran(scheduler, passes)
 
     assert health.is_alive(passes.clock.monotonic_s())
 
