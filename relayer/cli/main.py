@@ -6,6 +6,7 @@ out of the list.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,12 +14,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from typer._click.exceptions import UsageError
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
 if TYPE_CHECKING:
     from typer._click import Command, HelpFormatter
     from typer._click import Context as ClickContext
+
+PROGRAM: Final = "relayer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ VERBS: Final = MappingProxyType(
         "audit": Verb("relayer.cli.audit:audit_app", "Read and explain one account, once, without a service."),
         "verify": Verb("relayer.cli.verify:verify", "Check an evidence bundle offline."),
         "flags": Verb("relayer.cli.flags:flags_app", "List raised flags and explain one account's."),
+        "layouts": Verb("relayer.cli.layouts:layouts_app", "Find a token's storage layout; check the policy's."),
         "policy": Verb("relayer.cli.policy:policy_app", "Check a policy document and print its id."),
         "config": Verb("relayer.cli.config_cmd:config_app", "Check, print and describe the configuration."),
         "health": Verb("relayer.cli.health:health", "Ask the running service whether it is ready."),
@@ -97,5 +102,22 @@ def relayer(
 
 
 def main() -> None:
-    """Run the command line."""
-    app(prog_name="relayer")
+    """Run the command line. Where JSON is asked for, a usage error is an envelope as well."""
+    if "--json" not in sys.argv[1:]:
+        app(prog_name=PROGRAM)
+        return
+    try:
+        code = app(prog_name=PROGRAM, standalone_mode=False)
+    except UsageError as error:
+        code = _refuse_usage(error)
+    raise SystemExit(code)
+
+
+def _refuse_usage(error: UsageError) -> int:
+    from relayer.cli.output import ExitCode, Report
+
+    report = Report("usage@1", as_json=True)
+    path = PROGRAM if error.ctx is None else error.ctx.command_path
+    report.fail(ExitCode.USAGE, f"{' '.join(error.format_message().split())}; see `{path} --help`")
+    report.emit()
+    return int(report.code)

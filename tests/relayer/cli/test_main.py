@@ -10,7 +10,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from relayer.cli.main import VERBS, app
+from relayer.cli.main import VERBS, app, main
 
 HEAVY = ("web3", "aiohttp", "eth_account", "pydantic", "numpy", "structlog", "sqlite_utils", "rich", "orjson", "chains")
 PROBE = """
@@ -106,3 +106,42 @@ def test_interrupt__in_a_verb__ends_with_130() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
     assert done.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("run", "--nope"), "--nope"),
+        (("frobnicate",), "frobnicate"),
+        (("verify",), "BUNDLE"),
+        (("devnet", "up", "--rpc-url", "x"), "--rpc-url is needed once"),
+        (("audit", "account", "0x" + "11" * 20, "--at-time", "noon"), "--at-time"),
+    ],
+)
+def test_usage_error__json_is_asked_for__is_an_envelope_with_one_line_and_exit_code_2(
+    arguments: tuple[str, ...], problem: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["relayer", *arguments, "--json"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    stdout, stderr = capsys.readouterr()
+    told = json.loads(stdout)
+    assert ended.value.code == 2
+    assert set(told) == {"schema", "data", "incomplete", "errors"}
+    assert len(told["errors"]) == 1
+    assert problem in told["errors"][0]
+    assert "--help" in told["errors"][0]
+    assert len(stderr.splitlines()) == 1
+
+
+def test_json__a_verb_that_ends_well_or_not__keeps_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = []
+    for document in ("tests/relayer/config/policy.toml", "/nonexistent/policy.toml"):
+        monkeypatch.setattr(sys, "argv", ["relayer", "policy", "hash", document, "--json"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        codes.append(ended.value.code)
+
+    assert codes == [None, 2]
