@@ -66,7 +66,9 @@ def _scheme_and_host(url: str) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
         _ = parts.port
-        return parts.scheme, parts.hostname or ""
+        host = parts.hostname or ""
+        _ = host.encode("idna")  # what the resolver does with a name; refuses empty labels and those above 63 bytes
+        return parts.scheme, host
     except ValueError:
         pass
     raise SecretRefused("cannot be parsed")

@@ -39,6 +39,11 @@ def test_secret__when_it_would_leave_the_process__then_it_refuses() -> None:
         copy.deepcopy(SecretUrl(URL))
 
 
+def test_secret__when_its_host_is_at_the_limit_or_an_address__then_it_is_taken() -> None:
+    for url in (f"http://{'n' * 63}.example/", "http://node.example./", "http://[::1]:8545/", "http://127.0.0.1/"):
+        assert SecretUrl(url).reveal() == url
+
+
 def test_mask__when_somebody_repeats_the_url_or_a_part__then_it_is_starred() -> None:
     secret = SecretUrl(URL)
 
@@ -50,7 +55,20 @@ def test_mask__when_somebody_repeats_the_url_or_a_part__then_it_is_starred() -> 
 
 
 @pytest.mark.parametrize(
-    "url", ["", "node.example", "ftp://node.example", "ws://node.example", "http://", "http://a b/", "http://[::1/", "http://a:port/"]
+    "url",
+    [
+        "",
+        "node.example",
+        "ftp://node.example",
+        "ws://node.example",
+        "http://",
+        "http://a b/",
+        "http://[::1/",
+        "http://a:port/",
+        "http://node..example/",
+        "http://./",
+        f"http://{'n' * 64}.example/",
+    ],
 )
 def test_secret__when_it_is_no_http_url__then_it_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(SecretRefused) as refused:
