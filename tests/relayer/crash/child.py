@@ -20,10 +20,9 @@ from pathlib import Path
 
 from proofs.signing import LocalSigner
 from proofs.types import Address, Hash32
-from relayer.flags import Flag, FlagEvent
+from relayer.flags import Flag
 from relayer.pipeline_records import Publication
 from relayer.store import writes
-from relayer.store.port import AccountRow, FrameRow
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import ALICE, BOB, FRAME, SIGNER, FakeWorld, make_bench, make_policy, signing_ports
 
@@ -70,14 +69,6 @@ class FusedStore:
         if is_root:
             self._fuse.reached("after the ledger row")
         return held
-
-    async def put(
-        self, row: FrameRow, accounts: Sequence[AccountRow], flags: Sequence[Flag], events: Sequence[FlagEvent]
-    ) -> None:
-        await self._store.put(row, accounts, flags, events)
-
-    async def put_bundle(self, policy_id: Hash32, frame: int, archive: bytes, keep: int) -> None:
-        await self._store.put_bundle(policy_id, frame, archive, keep)
 
 
 class FusedSigner:
