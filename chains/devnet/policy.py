@@ -47,7 +47,7 @@ def policy_document(world: World) -> Table:
         "chain": [_chain_table(world, chain) for chain in world.chains],
         "asset": _asset_tables(world),
         "price": [_price_table(world.home.chain, feed) for feed in world.feeds],
-        "source": [_lock_box_table(chain) for chain in world.chains],
+        "source": [_lock_box_table(world, chain) for chain in world.chains],
         "venue": _venue_table(world),
         "signers": {
             "addresses": [to_hex(address) for address in world.signers.addresses],
@@ -123,12 +123,13 @@ def _price_table(chain: ChainId, feed: Feed) -> Table:
     }
 
 
-def _lock_box_table(chain: DevnetChain) -> Table:
+def _lock_box_table(world: World, chain: DevnetChain) -> Table:
     return {
         "kind": "lockbox",
         "chain": chain.chain,
         "address": to_hex(chain.lock_box.address),
         "encumbrance": "escrowed",
+        "release_delay_s": world.release_delay_s,
         "from_block": chain.from_block,
         "code_hash": to_hex(chain.lock_box.code_hash),
     }

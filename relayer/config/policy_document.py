@@ -139,13 +139,14 @@ class PriceTable(CodeTable):
 
 
 class SourceTable(SourceStorage):
-    """`[[source]]`: where collateral is read; `native` has no address."""
+    """`[[source]]`: where collateral is read; `native` has no address, a LockBox has a release delay."""
 
     kind: StrictStr
     chain: ChainText
     address: AddressText | None = None
     encumbrance: EncumbranceText
     from_block: BlockNumber = 0
+    release_delay_s: Annotated[StrictInt, Field(ge=1, le=31_536_000)] | None = None
 
 
 class VenueSlots(Table):

@@ -3,6 +3,7 @@
 | rule | why |
 |---|---|
 | lifetime > lag + finality + deadline + 2 frames | else an attestation may expire before the next one exists |
+| release delay >= lifetime + lag + finality + deadline + 1 frame | else a lock leaves before what counted it expires |
 | 2k - n > f and k <= n - f | two quorums share an honest signer; f silent signers do not stop it |
 | IM >= MM, initial haircut >= maintenance haircut | opening is never easier than keeping |
 | weights fall with the encumbrance class, levels fall with severity | a policy that says otherwise is a slip |
@@ -77,6 +78,27 @@ def _lifetime(document: PolicyDocument) -> Iterator[Fault]:
     if document.lifetime_s <= least:
         terms = f"lag + finality of {slowest.id} + deadline_s + 2 x frame_s = {least}"
         yield Fault("lifetime_s", f"{document.lifetime_s} is not above {terms}", f"raise it to at least {least + 1}")
+
+
+def _release_delays(document: PolicyDocument) -> Iterator[Fault]:
+    """Check that a lock outlasts every attestation that counted it. The code pin holds the box to the stated delay."""
+    chains = {chain.id: chain for chain in document.chain}
+    for index, source in enumerate(document.source):
+        key = f"source[{index}].release_delay_s"
+        if source.kind != "lockbox":
+            if source.release_delay_s is not None:
+                yield Fault(key, f"not used by kind {source.kind}", "remove it")
+            continue
+        if source.release_delay_s is None:
+            yield Fault(key, "missing", "state the releaseDelay() of this LockBox; it is fixed in its code")
+        elif source.chain in chains:
+            chain = chains[source.chain]
+            waits_s = chain.lag_s + finality_s(chain) + document.deadline_s + document.frame_s
+            least = document.lifetime_s + waits_s
+            if source.release_delay_s < least:
+                terms = f"lifetime_s + lag + finality + deadline_s + frame_s = {least}"
+                fix = "use a box with a longer delay, or a shorter lifetime_s"
+                yield Fault(key, f"{source.release_delay_s} is below {terms}: locks could leave too soon", fix)
 
 
 def _rule_set(document: PolicyDocument) -> Iterator[Fault]:
@@ -314,6 +336,7 @@ def _repeats(key: str, values: Iterable[Hashable], what: str, fix: str = "name i
 
 _RULES: Final[tuple[Callable[[PolicyDocument], Iterator[Fault]], ...]] = (
     _lifetime,
+    _release_delays,
     _rule_set,
     _providers,
     _assurance,

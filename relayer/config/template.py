@@ -153,12 +153,13 @@ deviation_ppm_max = 20000        # feeds of one asset may differ by 2 %
 """
 
 _LOCKBOX: Final = """\
-# Escrowed collateral on {name}; the code hash pins the storage layout that proofs rely on
+# Escrowed collateral on {name}; the code hash pins the storage layout that proofs rely on, and the release delay
 [[source]]
 kind = "lockbox"
 chain = "{id}"
 address = "FILL_IN_LOCKBOX_ON_{upper}"
 code_hash = "FILL_IN_LOCKBOX_CODE_HASH_ON_{upper}"
+release_delay_s = 7200           # what releaseDelay() of the box answers; outlasts lifetime, finality and a frame
 encumbrance = "escrowed"
 """
 

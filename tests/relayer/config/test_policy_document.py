@@ -309,3 +309,20 @@ def test_notes_on__columns_without_a_layout_under_a_demanding_band__are_told() -
 
     assert sum("cannot be proven" in note for note in notes) == 4
     assert any("lags differ" in note for note in notes)
+
+
+@pytest.mark.parametrize(("delay_s", "is_refused"), [(2_671, True), (2_672, False), (None, True)])
+def test_th_077_release_delay__against_all_that_counted_the_lock__is_checked_to_the_second(
+    delay_s: int | None, is_refused: bool
+) -> None:
+    # lifetime 1800 + lag 24 + safe 768 + deadline 20 + frame 60 of eip155:1
+    stated = "" if delay_s is None else f"release_delay_s = {delay_s}"
+    text = POLICY_TEXT.replace("release_delay_s = 7200", stated, 1)
+
+    if not is_refused:
+        parse_policy(text)
+        return
+    with pytest.raises(ConfigError) as caught:
+        parse_policy(text)
+
+    assert [fault.key for fault in caught.value.faults] == ["source[0].release_delay_s"]
