@@ -16,8 +16,8 @@ fee in basis points (10500 is 5 % above par; the fee is a share of the bonus par
 | no collateral left | the scaled balance is consumed, no other counts | value seized = value of all | never asked |
 
 Half is the limit where the health factor is above 0.95; from 3.6 on also only where the collateral and the debt of the
-pair are worth 2000 or more each. With no collateral left the whole debt of the reserve is burned, and what was not repaid, here and in other reserves,
-becomes the pool's deficit.
+pair are worth 2000 or more each. With no collateral left the whole debt of the reserve is burned, and what was not
+repaid, here and in other reserves, becomes the pool's deficit.
 
 Source: aave-dao/aave-v3-origin `LiquidationLogic` and docs/3.7; @aave/core-v3 1.19.3 `LiquidationLogic`.
 """
