@@ -18,6 +18,7 @@ from proofs.bundle_text import Json, Reader, hex_text, layout_json, read_layout,
 from proofs.canonical_sheet import parse_sheet
 from proofs.errors import InvalidBundle, ProofError
 from proofs.keccak import keccak256
+from proofs.pins import CodePin
 from proofs.sheet import AccountListSpec, ColumnSpec, ReadMode, serialise
 from proofs.snapshot import Anchor, ChainReading, ContractProof, Votes
 from proofs.trie import NodeSet
@@ -99,6 +100,7 @@ def _list_json(spec: AccountListSpec) -> Json:
         "slice_prefix": hex_text(spec.slice_prefix),
         "layout": layout_json(spec.layout),
         "code_hash": None if spec.code_hash is None else hex_text(spec.code_hash),
+        "pins": _pins_json(spec.pins),
     }
 
 
@@ -113,7 +115,34 @@ def _column_json(spec: ColumnSpec, row_set: int) -> Json:
         "layout": layout_json(spec.layout),
         "code_hash": None if spec.code_hash is None else hex_text(spec.code_hash),
         "gas": str(spec.gas),
+        "pins": _pins_json(spec.pins),
     }
+
+
+def _pins_json(pins: Iterable[CodePin]) -> Json:
+    return [
+        {
+            "address": hex_text(pin.address),
+            "code_hash": hex_text(pin.code_hash),
+            "slots": [{"slot": _word_text(slot), "word": _word_text(word)} for slot, word in pin.slots],
+        }
+        for pin in pins
+    ]
+
+
+def _word_text(word: int) -> str:
+    return hex_text(word.to_bytes(_HASH_BYTES, "big"))
+
+
+def _read_pin(reader: Reader) -> CodePin:
+    address, code_hash, slots = reader.members("address", "code_hash", "slots")
+    target, code, words = Address(address.binary(20)), _read_hash(code_hash), slots.each(_read_slot)
+    return reader.checked(lambda: CodePin(target, code, words))
+
+
+def _read_slot(reader: Reader) -> tuple[int, int]:
+    slot, word = reader.members("slot", "word")
+    return int.from_bytes(slot.binary(_HASH_BYTES), "big"), int.from_bytes(word.binary(_HASH_BYTES), "big")
 
 
 def _read_questions(reader: Reader) -> tuple[tuple[AccountListSpec, ...], tuple[ColumnSpec, ...]]:
@@ -123,21 +152,24 @@ def _read_questions(reader: Reader) -> tuple[tuple[AccountListSpec, ...], tuple[
 
 
 def _read_list(reader: Reader) -> AccountListSpec:
-    name, target, prefix, layout, code_hash = reader.members("name", "target", "slice_prefix", "layout", "code_hash")
+    name, target, prefix, layout, code_hash, pins = reader.members(
+        "name", "target", "slice_prefix", "layout", "code_hash", "pins"
+    )
     spec = AccountListSpec(
         name.text(),
         Address(target.binary(20)),
         prefix.binary(),
         layout.optional(read_layout),
         code_hash.optional(_read_hash),
+        pins.each(_read_pin),
     )
     reader.checked(lambda: _require_list(spec))
     return spec
 
 
 def _read_column(reader: Reader, row_sets: tuple[tuple[bytes, ...], ...]) -> ColumnSpec:
-    name, target, mode, prefix, row_set, signed, layout, code_hash, gas = reader.members(
-        "name", "target", "mode", "prefix", "row_set", "signed", "layout", "code_hash", "gas"
+    name, target, mode, prefix, row_set, signed, layout, code_hash, gas, pins = reader.members(
+        "name", "target", "mode", "prefix", "row_set", "signed", "layout", "code_hash", "gas", "pins"
     )
     place = row_set.integer()
     if not 0 <= place < len(row_sets):
@@ -152,6 +184,7 @@ def _read_column(reader: Reader, row_sets: tuple[tuple[bytes, ...], ...]) -> Col
         layout.optional(read_layout),
         code_hash.optional(_read_hash),
         gas.integer(),
+        pins.each(_read_pin),
     )
     reader.checked(lambda: _require_rows(spec))
     return spec
@@ -191,7 +224,7 @@ def _proofs_json(proofs: Iterable[ContractProof]) -> Json:
         {
             "address": hex_text(proof.answer.address),
             "provider": proof.provider,
-            "slots": [hex_text(entry[0].to_bytes(_HASH_BYTES, "big")) for entry in proof.answer.storage],
+            "slots": [_word_text(entry[0]) for entry in proof.answer.storage],
         }
         for proof in proofs
     ]

@@ -13,9 +13,10 @@ from types import MappingProxyType
 
 from proofs.account import AccountAnswer, AccountState, verify_answer
 from proofs.errors import LimitExceeded, ProofError
-from proofs.layouts import Layout
+from proofs.layouts import BlockLayout, Layout
 from proofs.limits import PROOF_KEYS_MAX
-from proofs.sheet import AccountList, AccountListSpec, Column, ColumnSpec, ReadMode
+from proofs.pins import CodePin
+from proofs.sheet import AccountList, AccountListSpec, Column, ColumnSpec, ReadMode, code_pins
 from proofs.snapshot import ChainReading, Reason, Unavailable
 from proofs.trie import NodeSet
 from proofs.types import Address, Assurance, Hash32, to_hex
@@ -24,9 +25,10 @@ from proofs.types import Address, Assurance, Hash32, to_hex
 def proof_requests(
     lists: Sequence[AccountListSpec], listed: Sequence[AccountList], columns: Sequence[ColumnSpec]
 ) -> tuple[tuple[Address, tuple[int, ...]], ...]:
-    """Return (contract, slots) for everything with a layout: what to prove, and all that a proof may answer.
+    """Return (contract, slots) for everything with a layout or a pin: what to prove, and all that a proof may answer.
 
-    One entry per contract and one mention per slot, both in order of first use.
+    One entry per contract and one mention per slot, both in order of first use. A contract of which only the code
+    matters has no slots.
     """
     return _requests(lists, columns, _slots_of(lists, listed, columns))
 
@@ -57,13 +59,21 @@ def _requests(
     lists: Sequence[AccountListSpec], columns: Sequence[ColumnSpec], slots: _Slots
 ) -> tuple[tuple[Address, tuple[int, ...]], ...]:
     wanted: dict[Address, dict[int, None]] = {}
-    targets = [spec.target for spec in lists] + [spec.target for spec in columns]
-    for target, rows in zip(targets, slots.lists + slots.columns, strict=True):
+    specs: tuple[AccountListSpec | ColumnSpec, ...] = (*lists, *columns)
+    for spec, rows in zip(specs, slots.lists + slots.columns, strict=True):
         if rows is not None:
-            of_target = wanted.setdefault(target, {})
+            of_target = wanted.setdefault(spec.target, {})
             for row in rows:
                 of_target.update(dict.fromkeys(row))
+        for pin in code_pins(spec):
+            wanted.setdefault(pin.address, {}).update(dict.fromkeys(slot for slot, _ in pin.slots))
+        for address, slot in _shared(spec.layout):
+            wanted.setdefault(address, {})[slot] = None
     return tuple((target, tuple(of_target)) for target, of_target in wanted.items())
+
+
+def _shared(layout: Layout | None) -> tuple[tuple[Address, int], ...]:
+    return layout.shared() if isinstance(layout, BlockLayout) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +86,11 @@ class ProvenContract:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Hold what the proofs of one chain prove, by contract, and the slots of its questions."""
+    """Hold what the proofs of one chain prove, by contract, the slots of its questions, and the block's time."""
 
     contracts: Mapping[Address, ProvenContract]
     slots: _Slots
+    timestamp_s: int
 
 
 class _Unproven(Enum):
@@ -113,7 +124,7 @@ def prove_contracts(reading: ChainReading) -> Evidence | Unavailable:
         except ProofError as fault:
             detail = f"{to_hex(target)}: {fault}"
             return Unavailable(reading.chain, Reason.INVALID_PROOF, detail, (proof.provider,), dishonest=True)
-    return Evidence(MappingProxyType(proven), slots)
+    return Evidence(MappingProxyType(proven), slots, reading.anchor.block.timestamp_s)
 
 
 def _verify_contract(
@@ -142,15 +153,27 @@ def _parts(slots: tuple[int, ...], answer: AccountAnswer) -> Iterator[tuple[tupl
 
 
 def is_code_changed(spec: ColumnSpec | AccountListSpec, evidence: Evidence) -> bool:
-    """Say whether a pinned contract is proven to run other code."""
-    contract = evidence.contracts.get(spec.target)
-    if contract is None or spec.code_hash is None:
+    """Say whether a pin of the question is proven not to hold: other code, or another implementation named."""
+    return any(_is_refuted(pin, evidence) for pin in code_pins(spec))
+
+
+def _is_refuted(pin: CodePin, evidence: Evidence) -> bool:
+    contract = evidence.contracts.get(pin.address)
+    if contract is None:
         return False
-    return contract.state.code_hash != spec.code_hash
+    return contract.state.code_hash != pin.code_hash or any(contract.values[slot] != word for slot, word in pin.slots)
 
 
 def _is_provable(spec: ColumnSpec | AccountListSpec, evidence: Evidence, devnet: bool) -> bool:
-    return spec.target in evidence.contracts and spec.layout is not None and (devnet or spec.code_hash is not None)
+    """Say whether a layout may be believed: every contract it reads, and every pin, was proven.
+
+    Outside of devnets each contract that it reads has a pin.
+    """
+    if spec.layout is None:
+        return False
+    read = {spec.target, *(address for address, _ in _shared(spec.layout))}
+    pinned = {pin.address for pin in code_pins(spec)}
+    return evidence.contracts.keys() >= read | pinned and (devnet or read <= pinned)
 
 
 def _list_slots(layout: Layout, count: int) -> Iterator[tuple[int, ...]]:
@@ -207,8 +230,17 @@ def _stored(at: int, spec: ColumnSpec, evidence: Evidence, devnet: bool) -> Iter
         yield from (_Unproven.NO_PROOF for _ in spec.rows)
         return
     values = evidence.contracts[spec.target].values
+    layout = _at_block(spec.layout, evidence)
     for slots in rows:
-        yield spec.layout.decode(tuple(values[slot] for slot in slots))
+        yield None if layout is None else layout.decode(tuple(values[slot] for slot in slots))
+
+
+def _at_block(layout: Layout, evidence: Evidence) -> Layout | None:
+    """Return what decodes at this block; None where the getter would revert for every row."""
+    if not isinstance(layout, BlockLayout):
+        return layout
+    shared = tuple(evidence.contracts[address].values[slot] for address, slot in layout.shared())
+    return layout.bind(shared, evidence.timestamp_s)
 
 
 def _shown(words: _Stored) -> str:

@@ -96,6 +96,12 @@ class AccountListSpec:
     pins: tuple[CodePin, ...] = ()
 
 
+def code_pins(spec: ColumnSpec | AccountListSpec) -> tuple[CodePin, ...]:
+    """Return every pin of a question, that of its own target first."""
+    own = () if spec.code_hash is None else (CodePin(spec.target, spec.code_hash),)
+    return own + spec.pins
+
+
 @dataclass(frozen=True, slots=True)
 class AccountList:
     """Hold the accounts that one contract names, in its own order."""

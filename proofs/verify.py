@@ -10,7 +10,8 @@ Per chain, in this order; each step can only refuse or lower, none can raise wha
                  otherwise RPC_MALFORMED
     4 proofs     account and storage proofs of what *we* ask, all of it and nothing else, under that state root
                  otherwise INVALID_PROOF or LIMIT_EXCEEDED, dishonest, naming the provider of the proof
-    5 code       code hash of a pinned contract; another one makes its columns unreadable, the chain stands
+    5 code       pins: code hashes, and the implementation that a proxy names; one that does not hold makes its columns
+                 unreadable, the chain stands
     6 cells      what the layout makes of the proven words equals what was read
                  otherwise READING_CONTRADICTS_PROOF, dishonest, naming the providers that agreed on the reading
 
@@ -19,8 +20,8 @@ Per chain, in this order; each step can only refuse or lower, none can raise wha
     agreed reading alone (no layout, no proof, layout unpinned)  1
     agreed reading that equals a proof under the agreed header   2
 
-A layout without a code pin proves nothing outside of devnets. A call that failed for everybody is an agreed fact:
-the cell has no value whatever storage says.
+A layout without a pin of every contract it reads proves nothing outside of devnets. A call that failed for everybody is
+an agreed fact: the cell has no value whatever storage says.
 """
 
 from __future__ import annotations

@@ -203,8 +203,8 @@ def test_requests__are_ordered_and_ask_no_slot_twice() -> None:
     )
 
 
-def test_requests__for_what_has_no_layout__are_none() -> None:
-    assert proof_requests((replace(box_list(), layout=None),), (AccountList("box", ROWS),), (price_column(),)) == ()
+def test_requests__for_what_has_neither_layout_nor_pin__are_none() -> None:
+    assert proof_requests((replace(box_list(), layout=None, code_hash=None),), (AccountList("box", ROWS),), (price_column(),)) == ()
 
 
 # --- shape -----------------------------------------------------------------------------------------------------------
