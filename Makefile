@@ -17,7 +17,7 @@ help:
 	@echo "make demo      three local chains, one margin view, one signed root, one flag (SERVE=1 keeps it running)"
 	@echo "make test      all tests, real nodes included"
 	@echo "make check     lint, types, import rules"
-	@echo "make bench     measurements (reported, never gating)"
+	@echo "make bench     measurements, reported and never gating (BENCH=\"proofs --json\" for some of them)"
 	@echo "make fuzz      property tests with many more examples (SECONDS_EACH=60)"
 	@echo "make install   .venv and the local node only"
 	@echo "make clean     remove everything that make made"
@@ -58,12 +58,17 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: install .stamps/contracts
-	$(BIN)/python -m tests.bench
+.stamps/peers: tests/bench/package.json tests/bench/package-lock.json
+	@mkdir -p .stamps
+	npm ci --silent --ignore-scripts --prefix tests/bench
+	@touch $@
+
+bench: install .stamps/peers
+	$(BIN)/python -m tests.bench $(BENCH)
 
 fuzz: install
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/proofs tests/relayer tests/laws -m "not system and not node"
 
 clean:
-	rm -rf .venv .tools .stamps .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info proofs/contracts/node_modules
+	rm -rf .venv .tools .stamps .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info proofs/contracts/node_modules tests/bench/node_modules
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
