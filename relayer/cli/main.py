@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -32,6 +33,8 @@ class Verb:
     target: str
     help: str
 
+
+PACKAGES: Final = ("proofs", "chains", "relayer")
 
 VERBS: Final = MappingProxyType(
     {
@@ -101,8 +104,20 @@ def relayer(
     del version
 
 
+def strangers() -> tuple[str, ...]:
+    """Return the files of our packages that lie beside another tree than this one: `chains` is a common name."""
+    here = Path(__file__).resolve().parents[2]
+    origins = [Path(spec.origin) for name in PACKAGES if (spec := find_spec(name)) is not None and spec.origin]
+    return tuple(str(origin) for origin in origins if origin.resolve().parents[1] != here)
+
+
 def main() -> None:
     """Run the command line. Where JSON is asked for, a usage error is an envelope as well."""
+    found = strangers()
+    if found:
+        typer.echo(f"error: another distribution's package is in the way: {', '.join(found)}", err=True)
+        typer.echo("fix: install margin-relayer into an environment of its own", err=True)
+        raise SystemExit(2)
     if "--json" not in sys.argv[1:]:
         app(prog_name=PROGRAM)
         return

@@ -58,7 +58,7 @@ async def main(folder: Path) -> None:
     marked = replace(plain, signer=MarkedSigner(folder), ledger=MarkedLedger(store, folder))
     result = await make_bench(world, store, signing=marked).pipeline.run_frame(FRAME)
     await store.close()
-    print(result.row.state if result.row else "none")
+    sys.stdout.write(str(result.row.state if result.row else "none"))
 
 
 if __name__ == "__main__":
