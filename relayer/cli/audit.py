@@ -60,7 +60,7 @@ def audit_account(
         if bundle is not None:
             _from_bundle(report, bundle, account_id)
             return
-        used, providers = _sources(policy, config, rpc_url or [])
+        used, providers = sources(policy, config, rpc_url or [])
         look = _live(used, providers, account_id, at_time)
         _tell(report, look.view, look.snapshot)
 
@@ -75,20 +75,25 @@ def _account(text: str) -> AccountId:
         raise ConfigError("argument ACCOUNT", Fault("", *str(error).split("; ", 1))) from None
 
 
-def _sources(policy: Path | None, config: Path, urls: list[str]) -> tuple[Policy, tuple[ProviderConfig, ...]]:
+def sources(policy: Path | None, config: Path, urls: list[str]) -> tuple[Policy, tuple[ProviderConfig, ...]]:
+    """Return the policy to use and the providers to ask: those given for a chain replace the configured ones."""
     from relayer.config.operator_document import load_operator
     from relayer.config.policy_document import load_policy
 
     if urls and policy is not None:
-        return load_policy(policy), tuple(_provider(number, text) for number, text in enumerate(urls, 1))
+        return load_policy(policy), tuple(provider_of(number, text) for number, text in enumerate(urls, 1))
     operator = load_operator(config, plain_secrets=True)  # nothing is kept and nothing is served
-    given = tuple(_provider(number, text) for number, text in enumerate(urls, 1))
+    given = tuple(provider_of(number, text) for number, text in enumerate(urls, 1))
     replaced = {provider.chain for provider in given}
     kept = tuple(provider for provider in operator.providers if provider.chain not in replaced)
     return load_policy(policy or operator.policy), (*kept, *given)
 
 
-def _provider(number: int, text: str) -> ProviderConfig:
+def provider_of(number: int, text: str) -> ProviderConfig:
+    """Parse one `chain=URL` of the command line.
+
+    Raises: ConfigError.
+    """
     from proofs.types import parse_chain_id
     from relayer.config.operator import ProviderConfig
     from relayer.config.secret import SecretPlace, parse_secret

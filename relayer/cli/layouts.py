@@ -1,0 +1,231 @@
+"""`relayer layouts`: find where a token keeps its balances, and check that a policy's layouts still hold.
+
+    layouts find TOKEN --rpc-url chain=URL     a hypothesis with code hashes, ready to paste after review
+    layouts check                              the policy's layouts and code pins against calls at the newest block
+
+Nothing of this happens while attesting. Exit codes: 0 confirmed or sound, 3 a layout or a pin of the policy does not
+hold, 4 nodes contradict each other or their own proofs, 5 nothing confirmed or not everything asked.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from relayer.cli.audit import CONFIG_DEFAULT, ConfigFile, PolicyFile, RpcUrls, provider_of, sources
+from relayer.cli.output import ExitCode, Json, JsonOption, Report, reporting
+
+if TYPE_CHECKING:
+    from chains.discovery_check import Checked
+    from chains.rpc import RpcClient
+    from proofs.types import Address, ChainId
+    from relayer.cli.layout_text import Found
+    from relayer.config.operator import ProviderConfig
+    from relayer.config.policy import Policy
+
+Answer = TypeVar("Answer")
+
+BUDGET_S = 30.0
+ACCOUNTS_MAX = 50
+
+layouts_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Storage layouts of tokens.")
+
+TokenText = Annotated[str, typer.Argument(metavar="TOKEN", help="0x address of the token.")]
+Holders = Annotated[
+    list[str] | None, typer.Option("--holder", metavar="0x…", help="A holder to look at; several make it surer.")
+]
+Urls = Annotated[list[str], typer.Option("--rpc-url", metavar="CHAIN=URL", help="A node; a second one must agree.")]
+
+
+@layouts_app.callback()
+def layouts() -> None:
+    """Find and check storage layouts."""
+
+
+@layouts_app.command("find")
+def find(token: TokenText, rpc_url: Urls, holder: Holders = None, as_json: JsonOption = False) -> None:
+    """Look for the layout of a token's balances and verify it; prints a hypothesis to review, with code hashes."""
+    import asyncio
+
+    with reporting("layouts.find@1", as_json) as report:
+        target, holders = _address("argument TOKEN", token), [_address("option --holder", one) for one in holder or []]
+        providers = [provider_of(number, text) for number, text in enumerate(rpc_url, 1)]
+        chain = _one_chain(providers)
+        found = _asked(report, lambda: asyncio.run(_find(chain, providers, target, holders)))
+        if found is not None:
+            _tell(report, found)
+
+
+@layouts_app.command("check")
+def check(
+    policy: PolicyFile = None,
+    config: ConfigFile = CONFIG_DEFAULT,
+    rpc_url: RpcUrls = None,
+    holder: Holders = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare every layout and code pin of the policy with calls at the newest block of each chain."""
+    import asyncio
+
+    with reporting("layouts.check@1", as_json) as report:
+        used, providers = sources(policy, config, rpc_url or [])
+        holders = [_address("option --holder", one) for one in holder or []]
+        rows: list[Json] = []
+        for chain in dict.fromkeys(one.chain for one in used.chains):
+            asked = next((one for one in providers if one.chain == chain), None)
+            if asked is None:
+                report.incomplete.append(f"{chain}: no provider to ask")
+                continue
+            checked = _asked(report, lambda: asyncio.run(_check(used, chain, asked, holders)))  # noqa: B023  # runs now
+            rows += [_judged(report, one) for one in checked or ()]
+        report.result({"columns": rows})
+        if report.incomplete and report.code is ExitCode.OK:
+            report.fail(ExitCode.INCOMPLETE)
+
+
+# --- find ------------------------------------------------------------------------------------------------------------
+
+
+async def _find(
+    chain: ChainId, providers: Sequence[ProviderConfig], token: Address, holders: Sequence[Address]
+) -> Found:
+    """Find through the first node and let every other one judge the result at the same block."""
+    from chains.discovery_asking import Finder
+    from relayer.cli.layout_text import Found
+
+    clients = [_client(chain, provider) for provider in providers]
+    try:
+        first, *others = [Finder(chain, client) for client in clients]
+        block = await first.newest()
+        asked = tuple(dict.fromkeys(holders)) or await first.holders(token, block)
+        noise = secrets.token_bytes(32)
+        finding = await first.find(token, asked, block, noise)
+        freezes = bool(asked) and await first.freezes(token, asked[0], block)
+        disputes: list[str] = []
+        for client, other in zip(clients[1:], others, strict=True):
+            at = await other.block(block.hash)
+            if await other.code(token, at) != finding.code:
+                disputes.append(f"{client.label}: another code")
+            for verdict in finding.verdicts:
+                theirs = await other.judge(token, verdict.hypothesis, [one for one, _ in finding.balances], at, noise)
+                if verdict.is_confirmed and not theirs.is_confirmed:
+                    disputes.append(f"{client.label}: {theirs.agreeing} of {theirs.asked} holders agree")
+        return Found(chain, token, finding, freezes, len(clients), tuple(disputes))
+    finally:
+        for client in clients:
+            await client.close()
+
+
+def _tell(report: Report, found: Found) -> None:
+    from relayer.cli.layout_text import confirmed, found_json, found_lines
+
+    report.result(found_json(found))
+    for line in found_lines(found):
+        report.line(line)
+    if found.disputes:
+        report.fail(ExitCode.VERIFICATION_FAILED, *found.disputes)
+    elif len(confirmed(found)) != 1:
+        several = "more than one layout explains every holder; name more of them with --holder"
+        report.incomplete.append(several if confirmed(found) else "no layout is confirmed")
+        report.incomplete += found.finding.notes
+        report.fail(ExitCode.INCOMPLETE)
+
+
+# --- check -----------------------------------------------------------------------------------------------------------
+
+
+async def _check(
+    policy: Policy, chain: ChainId, provider: ProviderConfig, holders: Sequence[Address]
+) -> tuple[Checked, ...]:
+    from chains.discovery_asking import Finder
+    from chains.discovery_check import check_column, listed_accounts
+    from chains.readers import column_of, list_of
+    from proofs.types import account_of_address
+
+    client = _client(chain, provider)
+    try:
+        finder = Finder(chain, client)
+        block = await finder.newest()
+        accounts = {account_of_address(one) for one in holders}
+        for asked in policy.lists:
+            if asked.chain == chain:
+                accounts |= set(await listed_accounts(finder, list_of(asked), block, ACCOUNTS_MAX))
+        rows = tuple(sorted(accounts))
+        specs = [column_of(asked, rows) for asked in policy.questions if asked.chain == chain]
+        return tuple([await check_column(client, finder, spec, block) for spec in specs if spec.layout is not None])
+    finally:
+        await client.close()
+
+
+def _judged(report: Report, checked: Checked) -> Json:
+    faults = [*checked.code_faults, *checked.differing]
+    shown = "sound" if checked.is_sound else f"NOT sound: {faults[0]}"
+    report.line(f"{checked.column}: {checked.rows} rows compared, {shown}")
+    if faults:
+        report.fail(ExitCode.FINDINGS, *(f"{checked.column}: {fault}" for fault in faults[:10]))
+    elif not checked.rows:
+        report.incomplete.append(f"{checked.column}: no row to compare; name some with --holder")
+    return {
+        "column": checked.column,
+        "rows": checked.rows,
+        "code": list(checked.code_faults),
+        "differing": list(checked.differing),
+        "sound": checked.is_sound,
+    }
+
+
+# --- arguments and endpoints -----------------------------------------------------------------------------------------
+
+
+def _asked(report: Report, ask: Callable[[], Answer]) -> Answer | None:
+    """Ask the network; what goes wrong there becomes an exit code."""
+    from chains.errors import ChainError
+    from proofs.errors import ProofError
+
+    try:
+        return ask()
+    except ChainError as error:
+        report.incomplete.append(str(error))
+        report.fail(ExitCode.INCOMPLETE)
+    except ProofError as error:
+        report.fail(ExitCode.VERIFICATION_FAILED, f"a node's proof does not hold: {error}")
+    return None
+
+
+def _client(chain: ChainId, provider: ProviderConfig) -> RpcClient:
+    from random import SystemRandom
+
+    from chains.clock import SystemClock
+    from chains.limits import RpcLimits
+    from chains.observer import NullObserver
+    from chains.rpc import Provider, RpcClient
+    from chains.secret import SecretUrl
+
+    url = SecretUrl(provider.url.resolve())
+    endpoint = Provider(provider.name, provider.operator, url, RpcLimits(budget_s=BUDGET_S))
+    return RpcClient(chain, endpoint, NullObserver(), SystemClock(), SystemRandom().random)
+
+
+def _one_chain(providers: Sequence[ProviderConfig]) -> ChainId:
+    from relayer.errors import ConfigError, Fault
+
+    chains = {provider.chain for provider in providers}
+    if len(chains) != 1:
+        fix = "give one --rpc-url chain=URL, or several of the same chain"
+        raise ConfigError("option --rpc-url", Fault("", f"{len(chains)} chains", fix))
+    return chains.pop()
+
+
+def _address(source: str, text: str) -> Address:
+    from proofs.types import parse_address
+    from relayer.config.fields import checked_address
+    from relayer.errors import ConfigError, Fault
+
+    try:
+        return parse_address(checked_address(text))
+    except ValueError as error:
+        problem, _, fix = str(error).partition("; ")
+        raise ConfigError(source, Fault("", problem, fix or "write 0x and 40 hex digits")) from None
