@@ -592,7 +592,7 @@ async def test_failure__when_nobody_listens__then_it_is_unreachable_and_tells_no
     assert port not in f"{outcome!r} {lone.seen.events}"
 
 
-async def test_failure__when_it_is_over__then_the_same_adapter_works_again(lone: Scene) -> None:
+async def test_th_129_failure__when_it_is_over__then_the_same_adapter_works_again(lone: Scene) -> None:
     lone.proxies[0].rules.append(always(Disconnect()))
     assert isinstance(await lone.anchor(), Unavailable)
 

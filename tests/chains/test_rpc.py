@@ -208,7 +208,7 @@ async def test_retry__when_the_server_fails_twice__then_the_third_attempt_counts
     assert [event[3] for event in recorder.named("rpc")] == ["RpcUnreachable", "RpcUnreachable", "ok"]
 
 
-async def test_retry__when_the_server_keeps_failing__then_attempts_are_bounded(link: Link) -> None:
+async def test_th_149_retry__when_the_server_keeps_failing__then_attempts_are_bounded(link: Link) -> None:
     client, server, _, _ = link
     server.script = [status(502)]
 
@@ -239,7 +239,7 @@ async def test_rate_limit__when_the_wait_exceeds_the_budget__then_it_fails_at_on
     assert (len(server.bodies), clock.pauses) == (1, [])
 
 
-async def test_rate_limit__when_it_goes_on__then_it_has_its_own_bound(link: Link) -> None:
+async def test_th_149_rate_limit__when_it_goes_on__then_it_has_its_own_bound(link: Link) -> None:
     client, server, recorder, _ = link
     server.script = [status(429)]
 

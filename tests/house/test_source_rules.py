@@ -138,7 +138,7 @@ def test_committed_files__any__name_no_registry_and_no_private_path() -> None:
     assert not found, found
 
 
-def test_locks__any__carry_hashes_and_no_addresses() -> None:
+def test_th_147_locks__any__carry_hashes_and_no_addresses() -> None:
     requirements = (ROOT / "requirements.lock").read_text()
     names = re.findall(r"^([a-z0-9._-]+)==", requirements, re.MULTILINE)
 

@@ -428,7 +428,7 @@ async def test_anchor__never_final__chain_is_missing_after_the_deadline(
     assert result.row.state is FrameState.SIGNED
 
 
-async def test_anchor__older_than_the_skew_allows__chain_is_missing(file_store: SqliteStore) -> None:
+async def test_th_068_anchor__older_than_the_skew_allows__chain_is_missing(file_store: SqliteStore) -> None:
     world = FakeWorld()
     world.lock("A", "USDX", ALICE, 1_000 * 10**6)
     world.mine_to(FRAME + 100, "A", "B")

@@ -115,7 +115,7 @@ async def test_frames__each_on_the_grid_and_once() -> None:
     assert missed.frames == []
 
 
-async def test_th_138_frames__pass_takes_longer_than_a_frame__the_rest_is_skipped_and_recorded() -> None:
+async def test_th_016_138_frames__pass_takes_longer_than_a_frame__the_rest_is_skipped_and_recorded() -> None:
     scheduler, passes, missed, _ = scheduled(takes_s=35.0, last=3)
 
     await ran(scheduler, passes)
