@@ -6,7 +6,7 @@
 
 Rules: frames only rise; of several that are due the newest is taken and the others are *missed*, recorded, never
 queued and never returned to; a frame whose deadline has passed is missed as well. A tick that comes late is run once,
-on the grid that started with the last one; frames go before ticks. The clock is an argument: seconds, any origin.
+on the grid that started with the last one. The clock is an argument: seconds, any origin.
 """
 
 from __future__ import annotations
@@ -39,29 +39,6 @@ class FrameSlot:
     missed: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RunFrame:
-    """Say that a frame is due now."""
-
-    slot: FrameSlot
-
-
-@dataclass(frozen=True, slots=True)
-class RunTick:
-    """Say that a price tick is due now."""
-
-    tick_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Say that nothing is due before `until_s`."""
-
-    until_s: int
-
-
-Action = RunFrame | RunTick | Wait
-
 MISSED_MAX = 1_000
 """Of a longer outage only the newest missed frames are named; the gap in frame numbers tells the rest."""
 
@@ -91,17 +68,6 @@ def missed_frames(last_frame: int | None, frame: int, frame_s: int) -> tuple[int
         return ()
     first = max(last_frame + frame_s, frame - MISSED_MAX * frame_s)
     return tuple(range(first, frame, frame_s))
-
-
-def next_action(now_s: int, last_frame: int | None, last_tick_s: int | None, timing: Timing) -> Action:
-    """Return what is due now: a frame before a tick, and if nothing is, until when to wait."""
-    slot = next_slot(now_s, last_frame, timing)
-    if slot.due_s <= now_s:
-        return RunFrame(slot)
-    tick_at = next_tick_s(now_s, last_tick_s, timing)
-    if tick_at is not None and tick_at <= now_s:
-        return RunTick(tick_at)
-    return Wait(slot.due_s if tick_at is None else min(slot.due_s, tick_at))
 
 
 def next_tick_s(now_s: int, last_tick_s: int | None, timing: Timing) -> int | None:

@@ -9,13 +9,9 @@ from hypothesis import strategies as st
 from relayer.schedule import (
     MISSED_MAX,
     FrameSlot,
-    RunFrame,
-    RunTick,
     Timing,
-    Wait,
     frame_at,
     missed_frames,
-    next_action,
     next_slot,
     next_tick_s,
 )
@@ -55,21 +51,6 @@ def test_missed_frames__long_outage__bounded_and_the_newest() -> None:
 
     assert len(missed) == MISSED_MAX
     assert missed[-1] == 60 * 4_999
-
-
-def test_next_action__frame_and_tick_both_due__frame_first() -> None:
-    assert next_action(680, 600, 600, TIMING) == RunFrame(FrameSlot(660, 675, 695, ()))
-
-
-def test_next_action__exactly_due__runs() -> None:
-    assert next_action(675, 600, None, Timing(60, 15, 20)) == RunFrame(FrameSlot(660, 675, 695, ()))
-
-
-def test_next_action__between_frames__tick_or_wait() -> None:
-    assert next_action(650, 600, 645, TIMING) == RunTick(650)
-    assert next_action(649, 600, 645, TIMING) == Wait(650)
-    assert next_action(672, 600, 671, TIMING) == Wait(675)
-    assert next_action(649, 600, None, Timing(60, 15, 20)) == Wait(675)
 
 
 def test_next_tick__late__run_once_on_the_same_grid() -> None:
