@@ -32,6 +32,7 @@ from proofs.bundle_contents import (
     SIGNATURES,
     BundleContents,
     bundle_files,
+    checked_files,
     contents_from_files,
     legs_file,
 )
@@ -51,6 +52,8 @@ __all__ = [
     "Verdict",
     "bundle_files",
     "check_sums",
+    "checked_bundle",
+    "checked_files",
     "contents_from_files",
     "read_bundle",
     "snapshot_of",
@@ -95,11 +98,16 @@ class BundleReport:
 
 
 def write_bundle(contents: BundleContents) -> bytes:
-    """Return the archive of a frame's evidence: equal contents give equal bytes.
+    """Return the archive of a frame's evidence, unchecked: equal contents give equal bytes."""
+    return pack(bundle_files(contents))
+
+
+def checked_bundle(contents: BundleContents) -> bytes:
+    """Return the archive of a frame's evidence.
 
     Raises `ConstructionRefused` for contents that would not be read back as they are.
     """
-    return pack(bundle_files(contents))
+    return pack(checked_files(contents))
 
 
 def read_bundle(archive: bytes) -> BundleContents:

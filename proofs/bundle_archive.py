@@ -120,7 +120,7 @@ def _inflate(archive: bytes, unpacked_bytes_max: int) -> bytes:
     if len(archive) > ARCHIVE_BYTES_MAX:
         raise LimitExceeded("ARCHIVE_BYTES_MAX", ARCHIVE_BYTES_MAX, len(archive))
     if archive[: len(_GZIP_HEADER)] != _GZIP_HEADER:
-        raise InvalidBundle(ARCHIVE, "gzip_header")
+        raise InvalidBundle(ARCHIVE, "gzip_header", "not as this tool writes it; unpack it and name the directory")
     inflate = zlib.decompressobj(_RAW_DEFLATE)
     try:
         tar = inflate.decompress(archive[len(_GZIP_HEADER) :], unpacked_bytes_max + 1)

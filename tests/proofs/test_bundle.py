@@ -18,6 +18,8 @@ from proofs.bundle import (
     Verdict,
     bundle_files,
     check_sums,
+    checked_bundle,
+    checked_files,
     contents_from_files,
     read_bundle,
     snapshot_of,
@@ -35,7 +37,7 @@ from proofs.verify import VerifiedChain, verify
 from tests.proofs.evidence_frame import FAR, FRAME, GONE, HOME, POLICY, contents, signed_by
 
 WHOLE = contents()
-FILES = bundle_files(WHOLE)
+FILES = checked_files(WHOLE)
 ARCHIVED = write_bundle(WHOLE)
 
 
@@ -345,3 +347,8 @@ def test_contents__with_a_layout_that_no_table_rebuilds__are_not_written() -> No
 
     with pytest.raises(ConstructionRefused, match="not rebuilt"):
         write_bundle(replace(WHOLE, snapshot=snapshot))
+
+
+def test_checked_writer__writes_what_the_unchecked_one_writes() -> None:
+    assert checked_bundle(WHOLE) == ARCHIVED
+    assert checked_files(WHOLE) == bundle_files(WHOLE)

@@ -15,6 +15,7 @@ from proofs.bundle import (
     Verdict,
     bundle_files,
     check_sums,
+    checked_bundle,
     contents_from_files,
     sums_of,
     verify_bundle,
@@ -280,4 +281,4 @@ def test_contents__that_would_not_be_read_back__are_not_written() -> None:
         replace(WHOLE, policy_text=b"{ }"),
     ):
         with pytest.raises(ConstructionRefused):
-            write_bundle(subject)
+            checked_bundle(subject)

@@ -12,7 +12,7 @@ import pytest
 from chains.adapter import NEWEST_S, ChainAdapter
 from chains.fake import REVERT, FakeChain
 from proofs.attestation import abi_leaf, accounts_tree, leaf_from_abi
-from proofs.bundle import Verdict, read_bundle
+from proofs.bundle import Verdict, checked_bundle, read_bundle
 from proofs.keccak import keccak256
 from proofs.signers import SignerSet, verify_signed_root
 from proofs.snapshot import Anchor, ContractProof, Reason, Unavailable
@@ -151,6 +151,7 @@ async def test_bundle__of_a_signed_frame__verifies_offline_with_its_rule_set(
     archive = await file_store.bundle(bench.ports.policy.policy_id, FRAME)
 
     report = audit_bundle(read_bundle(archive), {})
+    assert checked_bundle(read_bundle(archive)) == archive
     assert [check for check in report.checks if check.fault] == []
     assert report.verdict is Verdict.VERIFIED
     assert [view.leaf for view in report.views] == [view.leaf for view in result.views]
