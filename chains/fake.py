@@ -25,7 +25,7 @@ from chains.finality import FinalityRule, Heads, is_final
 from chains.lens import calldata_of
 from proofs.account import AccountAnswer
 from proofs.header import HeaderShape
-from proofs.layouts import Layout
+from proofs.layouts import BlockLayout, Layout
 from proofs.sheet import AccountList, AccountListSpec, CellStatus, Column, ColumnSpec, ReadMode, Sheet, column_from_rows
 from proofs.snapshot import Anchor, ChainReading, ContractProof, Reason, Unavailable, Votes
 from proofs.types import AccountId, Address, BlockRef, ChainId, Finality, Hash32
@@ -294,7 +294,8 @@ class FakeChain:
 
     def _words(self, block: FakeBlock, target: Address, layout: Layout, row: bytes) -> tuple[int, ...] | None:
         storage = block.account(target).storage
-        return layout.decode(tuple(storage.get(slot, 0) for slot in layout.slots(row)))
+        bound = _at_block(layout, block)
+        return None if bound is None else bound.decode(tuple(storage.get(slot, 0) for slot in layout.slots(row)))
 
     def _told(self, column: Column) -> Column:
         """Return the column with the lies about it."""
@@ -309,6 +310,13 @@ class FakeChain:
                 told[word] = value
             rows.append(tuple(told) if row is not None or touched else CellStatus(column.status[index]))
         return column_from_rows(column.name, column.signed, rows)
+
+
+def _at_block(layout: Layout, block: FakeBlock) -> Layout | None:
+    if not isinstance(layout, BlockLayout):
+        return layout
+    shared = tuple(block.account(address).storage.get(slot, 0) for address, slot in layout.shared())
+    return layout.bind(shared, block.ref.timestamp_s)
 
 
 def pack_position(size: int, entry_price: int, entry_funding: int = 0, realised: int = 0) -> tuple[int, int]:

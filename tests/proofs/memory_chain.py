@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from proofs.account import EMPTY_CODE_HASH, AccountAnswer
 from proofs.header import HeaderShape, blank_fields, encode_header
 from proofs.keccak import keccak256
+from proofs.layouts import BlockLayout, Layout
 from proofs.rlp import encode, encode_uint
 from proofs.sheet import (
     AccountList,
@@ -99,7 +100,13 @@ class MemoryChain:
             return (self.contracts[row].balance if row in self.contracts else 0,)
         assert spec.layout is not None, "a column without layout needs given words"
         storage = self.contracts[spec.target].storage
-        words = spec.layout.decode(tuple(storage.get(slot, 0) for slot in spec.layout.slots(row)))
+        layout: Layout | None = spec.layout
+        if isinstance(layout, BlockLayout):
+            shared = tuple(self.contracts[address].storage.get(slot, 0) for address, slot in layout.shared())
+            layout = layout.bind(shared, self.timestamp_s)
+        if layout is None:
+            return CellStatus.FAILED
+        words = layout.decode(tuple(storage.get(slot, 0) for slot in spec.layout.slots(row)))
         return CellStatus.FAILED if words is None else words
 
     def reading(

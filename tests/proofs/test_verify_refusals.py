@@ -204,7 +204,12 @@ def test_requests__are_ordered_and_ask_no_slot_twice() -> None:
 
 
 def test_requests__for_what_has_neither_layout_nor_pin__are_none() -> None:
-    assert proof_requests((replace(box_list(), layout=None, code_hash=None),), (AccountList("box", ROWS),), (price_column(),)) == ()
+    assert (
+        proof_requests(
+            (replace(box_list(), layout=None, code_hash=None),), (AccountList("box", ROWS),), (price_column(),)
+        )
+        == ()
+    )
 
 
 # --- shape -----------------------------------------------------------------------------------------------------------
