@@ -161,11 +161,16 @@ def sentinels(noise: bytes) -> tuple[int, int]:
 
 
 def _field_of(probes: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    """Return the widest (shift, bits) that makes every result out of its word; None where no field does."""
-    for bits in range(255, FIELD_BITS_MIN - 1, -1):
-        for shift in range(257 - bits):
-            if all(word >> shift & (1 << bits) - 1 == result for word, result in probes):
-                return shift, bits
+    """Return the one (shift, bits) that makes every result out of its word; None where no field does.
+
+    Every bit is set in one of the words, so the longest result is as long as the field.
+    """
+    bits = max(result.bit_length() for _, result in probes)
+    if bits < FIELD_BITS_MIN:
+        return None
+    for shift in range(257 - bits):
+        if all(word >> shift & (1 << bits) - 1 == result for word, result in probes):
+            return shift, bits
     return None
 
 

@@ -29,11 +29,15 @@ ROWS_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Hold what became of one column: pins that do not hold, rows compared and those that differ."""
+    """Hold what became of one column: pins that do not hold, rows compared and those that differ.
+
+    `told` rows have a word that is not zero: a layout that reads the wrong slots finds zeros almost everywhere.
+    """
 
     column: str
     code_faults: tuple[str, ...]
     rows: int
+    told: int
     differing: tuple[str, ...]
 
     @property
@@ -51,7 +55,7 @@ async def check_column(client: RpcClient, finder: Finder, spec: ColumnSpec, bloc
     layout = await _bound(finder, spec, block)
     rows = spec.rows[:ROWS_MAX]
     if layout is None:
-        return Checked(spec.name, (*faults, "the layout has no value at this block"), 0, ())
+        return Checked(spec.name, (*faults, "the layout has no value at this block"), 0, 0, ())
     slots = [layout.slots(row) for row in rows]
     _, words = await finder.prove(spec.target, tuple(dict.fromkeys(sum(slots, ()))), block)
     calls = [
@@ -59,13 +63,14 @@ async def check_column(client: RpcClient, finder: Finder, spec: ColumnSpec, bloc
         for row in rows
     ]
     replies = await client.batch(calls) if calls else ()
-    wire, differing = Wire(client.label), []
+    wire, differing, told = Wire(client.label), [], 0
     for row, reply, row_slots in zip(rows, replies, slots, strict=True):
         called = None if isinstance(reply, RpcRefused) else decode_getter(spec, wire.data(reply, "call answer"))
         stored = layout.decode(tuple(words[slot] for slot in row_slots))
+        told += called is not None and any(called)
         if called != stored:
             differing.append(f"row {to_hex(row)}: the call says {_shown(called)}, storage {_shown(stored)}")
-    return Checked(spec.name, tuple(faults), len(rows), tuple(differing))
+    return Checked(spec.name, tuple(faults), len(rows), told, tuple(differing))
 
 
 async def listed_accounts(finder: Finder, spec: AccountListSpec, block: BlockRef, count: int) -> tuple[AccountId, ...]:

@@ -166,11 +166,12 @@ def _judged(report: Report, checked: Checked) -> Json:
     report.line(f"{checked.column}: {checked.rows} rows compared, {shown}")
     if faults:
         report.fail(ExitCode.FINDINGS, *(f"{checked.column}: {fault}" for fault in faults[:10]))
-    elif not checked.rows:
-        report.incomplete.append(f"{checked.column}: no row to compare; name some with --holder")
+    elif not checked.told:
+        report.incomplete.append(f"{checked.column}: nothing but zeros to compare; name holders with --holder")
     return {
         "column": checked.column,
         "rows": checked.rows,
+        "told": checked.told,
         "code": list(checked.code_faults),
         "differing": list(checked.differing),
         "sound": checked.is_sound,
