@@ -145,13 +145,14 @@ def _clamped_log(svi: Svi, strike: int) -> Interval:
 def _variance_e36(svi: Svi, k: Interval) -> tuple[int, int]:
     """Return bounds of w at 1e36 for a k between bounds.
 
-    Computed at the low end of k, with 32 bits to spare in the root; w moves by at most b (1 + abs(ρ)) <= 2 b for each
-    unit of k.
+    Computed at the low end of k, with 32 bits to spare in the root; w moves by at most b (1 + abs(ρ)) <= 2 b, either
+    way, for each unit of k.
     """
     x = k.low - svi.m
     root = isqrt((x * x + svi.sigma * svi.sigma) << 64)
-    low = (svi.a * E18 << 32) + svi.b * ((svi.rho * x // E18 << 32) + root)
-    high = low + svi.b * ((1 << 32) + 1 + (2 * (k.high - k.low) << 32))
+    here = (svi.a * E18 << 32) + svi.b * ((svi.rho * x // E18 << 32) + root)
+    slope = svi.b * (2 * (k.high - k.low) << 32)
+    low, high = here - slope, here + svi.b * ((1 << 32) + 1) + slope
     return min(low >> 32, TOTAL_VARIANCE_MAX), min(-(-high >> 32), TOTAL_VARIANCE_MAX)
 
 
