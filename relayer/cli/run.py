@@ -11,6 +11,7 @@ from relayer.cli.output import ExitCode, Json, JsonOption, Report, reporting
 
 if TYPE_CHECKING:
     from proofs.types import ChainId
+    from relayer.config.policy import Policy
     from relayer.pipeline import FrameResult
 
 CONFIG_DEFAULT = Path("relayer.toml")
@@ -41,7 +42,7 @@ def run(
     with reporting("run@1", as_json) as report:
         operator = load_operator(config, plain)
         policy = load_policy(operator.policy)
-        options = ServiceOptions(observe, _chains(accept_reorg or []))
+        options = ServiceOptions(observe, _chains(accept_reorg or [], policy))
         if observe or operator.signer is None:
             report.progress("observing only: nothing will be signed")
         if once:
@@ -51,14 +52,20 @@ def run(
             report.result({"stopped": True})
 
 
-def _chains(texts: list[str]) -> tuple[ChainId, ...]:
+def _chains(texts: list[str], policy: Policy) -> tuple[ChainId, ...]:
     from proofs.types import parse_chain_id
     from relayer.errors import ConfigError, Fault
 
+    known = [chain.chain for chain in policy.chains]
     try:
-        return tuple(parse_chain_id(text) for text in texts)
+        chains = tuple(parse_chain_id(text) for text in texts)
     except ValueError as error:
         raise ConfigError("option --accept-reorg", Fault("", str(error), "for example eip155:1")) from None
+    for chain in chains:
+        if chain not in known:
+            fault = Fault("", f"{chain} is no chain of the policy", f"name one of {', '.join(known)}")
+            raise ConfigError("option --accept-reorg", fault)
+    return chains
 
 
 def _tell(report: Report, result: FrameResult) -> None:

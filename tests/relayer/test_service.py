@@ -141,13 +141,16 @@ def test_run_once__dead_chains__ends_with_5_or_skips_with_a_reason(tmp_path: Pat
     assert len(told["incomplete"]) == 3
 
 
-def test_run__chain_to_accept_is_none__ends_with_2(tmp_path: Path) -> None:
-    arguments = ["run", "--config", str(write_site(tmp_path)), "--accept-reorg", "ethereum", "--json"]
+@pytest.mark.parametrize("chain", ["ethereum", "eip155:5"])
+def test_run__chain_to_accept_is_none_or_not_the_policys__ends_with_2(tmp_path: Path, chain: str) -> None:
+    arguments = ["run", "--once", "--config", str(write_site(tmp_path)), "--accept-reorg", chain, "--json"]
 
     ended = CliRunner().invoke(app, arguments)
 
+    (error,) = json.loads(ended.stdout)["errors"]
     assert ended.exit_code == 2
-    assert json.loads(ended.stdout)["errors"]
+    assert chain in error
+    assert "eip155:" in error
 
 
 # --- faults at start -------------------------------------------------------------------------------------------------
