@@ -47,6 +47,48 @@ def test_header_rlp_from_json__real_blocks__hash_and_fields(block: dict[str, str
     assert header.parent_beacon_root == bytes.fromhex(block["parentBeaconBlockRoot"][2:])
 
 
+def test_mainnet_genesis__berlin_shape__hashes_to_the_published_hash() -> None:
+    """The oldest header there is; its fields and its hash stand in every client's source."""
+    empty = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
+    block = {
+        "parentHash": "0x" + "00" * 32,
+        "sha3Uncles": "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347",
+        "miner": "0x" + "00" * 20,
+        "stateRoot": "0xd7f8974fb5ac78d9ac099b9ad5018bedc2ce0a72dad1827a1709da30580f0544",
+        "transactionsRoot": empty,
+        "receiptsRoot": empty,
+        "logsBloom": "0x" + "00" * 256,
+        "difficulty": "0x400000000",
+        "number": "0x0",
+        "gasLimit": "0x1388",
+        "gasUsed": "0x0",
+        "timestamp": "0x0",
+        "extraData": "0x11bbe8db4e347b4e8c937c1c8370e4b5ed33adb3db69cbdb7a38e1e50b1b82fa",
+        "mixHash": "0x" + "00" * 32,
+        "nonce": "0x0000000000000042",
+    }
+    published = bytes.fromhex("d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3")
+
+    header = check_header(header_rlp_from_json(block, HeaderShape.BERLIN), HeaderShape.BERLIN, published)
+
+    assert (header.number, header.parent_beacon_root) == (0, None)
+
+
+def test_th_037_block_of_an_unknown_fork__a_field_we_do_not_know__refused() -> None:
+    """A later fork's field is no part of what we encode, so the hash cannot come out."""
+    known = {**blank_fields(HeaderShape.PRAGUE), "number": 7}
+    raw = encode_header(known, HeaderShape.PRAGUE)
+    later = rlp.encode([*rlp.decode(raw), b"\x01" * 32])
+
+    with pytest.raises(InvalidHeader) as caught:
+        check_header(raw, HeaderShape.PRAGUE, hash_of(later))
+    assert caught.value.rule == Rule.HEADER_HASH
+    for shape in HeaderShape:
+        with pytest.raises(InvalidHeader) as caught:
+            check_header(later, shape, hash_of(later))
+        assert caught.value.rule == Rule.HEADER_SHAPE
+
+
 def test_th_037_mainnet_header__every_byte_changed__refused() -> None:
     raw = header_rlp_from_json(MAINNET, HeaderShape.CANCUN)
     block_hash = bytes.fromhex(MAINNET["hash"][2:])
