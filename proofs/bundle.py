@@ -359,7 +359,7 @@ def _unproven_cells(verified: VerifiedChain) -> list[str]:
         levels = verified.levels(spec.name) or b""
         where = f"{verified.chain}: column {spec.name}"
         if spec.name in verified.code_changed:
-            remaining.append(f"{where}: contract runs other code than the pinned one, no value counts")
+            remaining.append(f"{where}: its contract is not proven to run the pinned code, no value counts")
             continue
         read_only, unread = levels.count(Assurance.RPC_QUORUM), levels.count(Assurance.SINGLE_RPC)
         if read_only:

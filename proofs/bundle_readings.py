@@ -11,6 +11,7 @@ Claims that an answer repeats beside its proof (balance, storage values) are not
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Final
 
 from proofs.account import AccountAnswer, StorageEntry, verify_account, verify_storage
@@ -19,7 +20,7 @@ from proofs.canonical_sheet import parse_sheet
 from proofs.errors import InvalidBundle, ProofError
 from proofs.keccak import keccak256
 from proofs.pins import CodePin
-from proofs.sheet import AccountListSpec, ColumnSpec, ReadMode, serialise
+from proofs.sheet import AccountListSpec, Cells, ColumnSpec, ReadMode, serialise
 from proofs.snapshot import Anchor, ChainReading, ContractProof, Votes
 from proofs.trie import NodeSet
 from proofs.types import Address, ChainId, Hash32
@@ -48,7 +49,7 @@ def reading_files(reading: ChainReading) -> dict[str, bytes]:
     chain = reading.chain
     return {
         reading_file(HEADERS, chain): reading.anchor.header_rlp,
-        reading_file(QUESTIONS, chain): to_text(_questions_json(reading.account_lists, reading.columns)),
+        reading_file(QUESTIONS, chain): to_text(_questions_json(reading)),
         reading_file(SHEETS, chain): serialise(reading.sheet),
         reading_file(PROOFS, chain): to_text(_proofs_json(reading.proofs)),
     }
@@ -60,7 +61,7 @@ def read_reading(files: Mapping[str, bytes], anchor: Anchor, sheet_votes: Votes)
     Raises `InvalidBundle` naming the file. Nothing is believed yet: that is `proofs.verify`'s part.
     """
     chain = anchor.block.chain
-    lists, columns = _read_questions(read_text(*_content(files, QUESTIONS, chain)))
+    lists, columns, cells = _read_questions(read_text(*_content(files, QUESTIONS, chain)))
     raw_sheet, sheet_file = _content(files, SHEETS, chain)
     try:
         sheet = parse_sheet(raw_sheet, chain, lists, columns)
@@ -69,7 +70,7 @@ def read_reading(files: Mapping[str, bytes], anchor: Anchor, sheet_votes: Votes)
     proofs = _read_proofs(*_content(files, PROOFS, chain), anchor.block.state_root)
     header, _ = _content(files, HEADERS, chain)
     whole = Anchor(anchor.block, header, anchor.finality, anchor.votes)
-    return ChainReading(whole, lists, columns, sheet, sheet_votes, proofs)
+    return ChainReading(whole, lists, columns, sheet, sheet_votes, proofs, cells)
 
 
 def _content(files: Mapping[str, bytes], kind: str, chain: ChainId) -> tuple[bytes, str]:
@@ -82,14 +83,15 @@ def _content(files: Mapping[str, bytes], kind: str, chain: ChainId) -> tuple[byt
 # --- questions -------------------------------------------------------------------------------------------------------
 
 
-def _questions_json(lists: Iterable[AccountListSpec], columns: tuple[ColumnSpec, ...]) -> Json:
+def _questions_json(reading: ChainReading) -> Json:
     places: dict[tuple[bytes, ...], int] = {}  # columns over the same accounts name one set of rows
-    for column in columns:
+    for column in reading.columns:
         places.setdefault(column.rows, len(places))
+    proven = {one.column: one.rows for one in reading.cells}
     return {
-        "account_lists": [_list_json(spec) for spec in lists],
+        "account_lists": [_list_json(spec) for spec in reading.account_lists],
         "row_sets": [[hex_text(row) for row in rows] for rows in places],
-        "columns": [_column_json(column, places[column.rows]) for column in columns],
+        "columns": [_column_json(column, places[column.rows], proven.get(column.name)) for column in reading.columns],
     }
 
 
@@ -104,8 +106,9 @@ def _list_json(spec: AccountListSpec) -> Json:
     }
 
 
-def _column_json(spec: ColumnSpec, row_set: int) -> Json:
+def _column_json(spec: ColumnSpec, row_set: int, proven: tuple[int, ...] | None) -> Json:
     return {
+        "proven_rows": None if proven is None else [str(row) for row in proven],
         "name": spec.name,
         "target": hex_text(spec.target),
         "mode": str(int(spec.mode)),
@@ -145,10 +148,15 @@ def _read_slot(reader: Reader) -> tuple[int, int]:
     return int.from_bytes(slot.binary(_HASH_BYTES), "big"), int.from_bytes(word.binary(_HASH_BYTES), "big")
 
 
-def _read_questions(reader: Reader) -> tuple[tuple[AccountListSpec, ...], tuple[ColumnSpec, ...]]:
+Questions = tuple[tuple[AccountListSpec, ...], tuple[ColumnSpec, ...], tuple[Cells, ...]]
+
+
+def _read_questions(reader: Reader) -> Questions:
     lists, row_sets, columns = reader.members("account_lists", "row_sets", "columns")
     rows = row_sets.each(lambda row_set: row_set.each(lambda row: row.binary()))
-    return lists.each(_read_list), columns.each(lambda column: _read_column(column, rows))
+    asked = columns.each(lambda column: _read_column(column, rows))
+    cells = tuple(one for _, one in asked if one is not None)
+    return lists.each(_read_list), tuple(spec for spec, _ in asked), cells
 
 
 def _read_list(reader: Reader) -> AccountListSpec:
@@ -167,9 +175,9 @@ def _read_list(reader: Reader) -> AccountListSpec:
     return spec
 
 
-def _read_column(reader: Reader, row_sets: tuple[tuple[bytes, ...], ...]) -> ColumnSpec:
-    name, target, mode, prefix, row_set, signed, layout, code_hash, gas, pins = reader.members(
-        "name", "target", "mode", "prefix", "row_set", "signed", "layout", "code_hash", "gas", "pins"
+def _read_column(reader: Reader, row_sets: tuple[tuple[bytes, ...], ...]) -> tuple[ColumnSpec, Cells | None]:
+    name, target, mode, prefix, row_set, signed, layout, code_hash, gas, pins, proven = reader.members(
+        "name", "target", "mode", "prefix", "row_set", "signed", "layout", "code_hash", "gas", "pins", "proven_rows"
     )
     place = row_set.integer()
     if not 0 <= place < len(row_sets):
@@ -187,7 +195,15 @@ def _read_column(reader: Reader, row_sets: tuple[tuple[bytes, ...], ...]) -> Col
         pins.each(_read_pin),
     )
     reader.checked(lambda: _require_rows(spec))
-    return spec
+    return spec, proven.optional(lambda rows: _read_cells(rows, spec))
+
+
+def _read_cells(reader: Reader, spec: ColumnSpec) -> Cells:
+    rows = reader.each(Reader.integer)
+    is_rising = all(before < after for before, after in pairwise((-1, *rows, len(spec.rows))))
+    if not is_rising:
+        raise reader.refuse("value", f"rows do not rise between 0 and {len(spec.rows)}")
+    return Cells(spec.name, rows)
 
 
 def _require_rows(spec: ColumnSpec) -> None:

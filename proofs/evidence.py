@@ -10,31 +10,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from types import MappingProxyType
+from typing import Final
 
 from proofs.account import AccountAnswer, AccountState, verify_answer
 from proofs.errors import LimitExceeded, ProofError
 from proofs.layouts import BlockLayout, Layout
 from proofs.limits import PROOF_KEYS_MAX
 from proofs.pins import CodePin
-from proofs.sheet import AccountList, AccountListSpec, Column, ColumnSpec, ReadMode, code_pins
+from proofs.sheet import AccountList, AccountListSpec, Cells, CellStatus, Column, ColumnSpec, ReadMode, code_pins
 from proofs.snapshot import ChainReading, Reason, Unavailable
 from proofs.trie import NodeSet
 from proofs.types import Address, Assurance, Hash32, to_hex
 
 
 def proof_requests(
-    lists: Sequence[AccountListSpec], listed: Sequence[AccountList], columns: Sequence[ColumnSpec]
+    lists: Sequence[AccountListSpec],
+    listed: Sequence[AccountList],
+    columns: Sequence[ColumnSpec],
+    cells: Sequence[Cells] = (),
 ) -> tuple[tuple[Address, tuple[int, ...]], ...]:
     """Return (contract, slots) for everything with a layout or a pin: what to prove, and all that a proof may answer.
 
-    One entry per contract and one mention per slot, both in order of first use. A contract of which only the code
-    matters has no slots.
+    Of columns that `cells` name only those rows; of a native balance each named holder is an entry without slots. One
+    entry per contract and one mention per slot, both in order of first use. A contract of which only the code matters
+    has no slots.
     """
-    return _requests(lists, columns, _slots_of(lists, listed, columns))
+    asked = _requests(lists, columns, _slots_of(lists, listed, columns, cells))
+    asked.update({holder: {} for holder in _holders(columns, cells) if holder not in asked})
+    return tuple((target, tuple(slots)) for target, slots in asked.items())
 
 
-Rows = tuple[tuple[int, ...], ...]
-"""Slots of each row of a column, or of the length and each element of a list."""
+Rows = tuple[tuple[int, ...] | None, ...]
+"""Slots of each row of a column, or of the length and each element of a list; None for a row not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +52,55 @@ class _Slots:
     columns: tuple[Rows | None, ...]
 
 
-def _slots_of(lists: Sequence[AccountListSpec], listed: Sequence[AccountList], columns: Sequence[ColumnSpec]) -> _Slots:
+def _slots_of(
+    lists: Sequence[AccountListSpec],
+    listed: Sequence[AccountList],
+    columns: Sequence[ColumnSpec],
+    cells: Sequence[Cells],
+) -> _Slots:
+    rows = {one.column: frozenset(one.rows) for one in cells}
     return _Slots(
         tuple(
             None if spec.layout is None else tuple(_list_slots(spec.layout, len(listing.accounts)))
             for spec, listing in zip(lists, listed, strict=True)
         ),
-        tuple(None if spec.layout is None else tuple(map(spec.layout.slots, spec.rows)) for spec in columns),
+        tuple(_column_slots(spec, rows.get(spec.name)) for spec in columns),
     )
+
+
+def _column_slots(spec: ColumnSpec, rows: frozenset[int] | None) -> Rows | None:
+    if spec.layout is None:
+        return None
+    if rows is None:
+        return tuple(map(spec.layout.slots, spec.rows))
+    slots = spec.layout.slots
+    return tuple(slots(row) if at in rows else None for at, row in enumerate(spec.rows))
 
 
 def _requests(
     lists: Sequence[AccountListSpec], columns: Sequence[ColumnSpec], slots: _Slots
-) -> tuple[tuple[Address, tuple[int, ...]], ...]:
+) -> dict[Address, dict[int, None]]:
     wanted: dict[Address, dict[int, None]] = {}
     specs: tuple[AccountListSpec | ColumnSpec, ...] = (*lists, *columns)
     for spec, rows in zip(specs, slots.lists + slots.columns, strict=True):
         if rows is not None:
             of_target = wanted.setdefault(spec.target, {})
             for row in rows:
-                of_target.update(dict.fromkeys(row))
+                if row is not None:
+                    of_target.update(dict.fromkeys(row))
         for pin in code_pins(spec):
             wanted.setdefault(pin.address, {}).update(dict.fromkeys(slot for slot, _ in pin.slots))
         for address, slot in _shared(spec.layout):
             wanted.setdefault(address, {})[slot] = None
-    return tuple((target, tuple(of_target)) for target, of_target in wanted.items())
+    return wanted
+
+
+def _holders(columns: Sequence[ColumnSpec], cells: Sequence[Cells]) -> Iterator[Address]:
+    """Yield the holders whose native balance is to be proven: only those that cells name, one account proof each."""
+    named = {one.column: one.rows for one in cells}
+    for spec in columns:
+        if spec.mode is ReadMode.NATIVE_BALANCE:
+            yield from (Address(spec.rows[at]) for at in named.get(spec.name, ()))
 
 
 def _shared(layout: Layout | None) -> tuple[tuple[Address, int], ...]:
@@ -99,8 +130,9 @@ class _Unproven(Enum):
 
 def prove_contracts(reading: ChainReading) -> Evidence | Unavailable:
     """Verify every proof against our own requests; nodes are shared by all proofs of the block."""
-    slots = _slots_of(reading.account_lists, reading.sheet.account_lists, reading.columns)
-    wanted = dict(_requests(reading.account_lists, reading.columns, slots))
+    slots = _slots_of(reading.account_lists, reading.sheet.account_lists, reading.columns, reading.cells)
+    requests = _requests(reading.account_lists, reading.columns, slots)
+    wanted = {target: tuple(of_target) for target, of_target in requests.items()}
     for spec in reading.columns:
         if spec.mode is ReadMode.NATIVE_BALANCE:
             for row in spec.rows:
@@ -153,14 +185,14 @@ def _parts(slots: tuple[int, ...], answer: AccountAnswer) -> Iterator[tuple[tupl
 
 
 def is_code_changed(spec: ColumnSpec | AccountListSpec, evidence: Evidence) -> bool:
-    """Say whether a pin of the question is proven not to hold: other code, or another implementation named."""
-    return any(_is_refuted(pin, evidence) for pin in code_pins(spec))
+    """Say whether a pin of the question is not proven to hold: other code, another implementation, or no proof."""
+    return any(_is_broken(pin, evidence) for pin in code_pins(spec))
 
 
-def _is_refuted(pin: CodePin, evidence: Evidence) -> bool:
+def _is_broken(pin: CodePin, evidence: Evidence) -> bool:
     contract = evidence.contracts.get(pin.address)
     if contract is None:
-        return False
+        return True
     return contract.state.code_hash != pin.code_hash or any(contract.values[slot] != word for slot, word in pin.slots)
 
 
@@ -192,7 +224,7 @@ def list_contradiction(
     values = evidence.contracts[spec.target].values
     read = (len(listing.accounts), *(int.from_bytes(account, "big") for account in listing.accounts))
     for place, (slots, word) in enumerate(zip(rows, read, strict=True)):
-        stored = spec.layout.decode(tuple(values[slot] for slot in slots))
+        stored = spec.layout.decode(tuple(values[slot] for slot in slots or ()))
         if stored != (word,):
             what = "length" if place == 0 else f"element {place - 1}"
             return f"account list {spec.name}: {what}: read {word:#x}, proven {_shown(stored)}"
@@ -215,6 +247,17 @@ def cell_levels(at: int, spec: ColumnSpec, column: Column, evidence: Evidence, d
     return bytes(levels)
 
 
+_QUORUM_LEVELS: Final = bytes(
+    Assurance.RPC_QUORUM if status in (CellStatus.OBSERVED, CellStatus.WIDE) else Assurance.SINGLE_RPC
+    for status in range(256)
+)
+
+
+def quorum_levels(column: Column) -> bytes:
+    """Return the level of each row of a column for which no proofs were asked: agreed where it was observed."""
+    return column.status.translate(_QUORUM_LEVELS)
+
+
 _Stored = tuple[int, ...] | _Unproven | None
 
 
@@ -232,7 +275,10 @@ def _stored(at: int, spec: ColumnSpec, evidence: Evidence, devnet: bool) -> Iter
     values = evidence.contracts[spec.target].values
     layout = _at_block(spec.layout, evidence)
     for slots in rows:
-        yield None if layout is None else layout.decode(tuple(values[slot] for slot in slots))
+        if slots is None:
+            yield _Unproven.NO_PROOF
+        else:
+            yield None if layout is None else layout.decode(tuple(values[slot] for slot in slots))
 
 
 def _at_block(layout: Layout, evidence: Evidence) -> Layout | None:

@@ -81,6 +81,14 @@ class ColumnSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Cells:
+    """Name the rows of one column that are to be proven, rising; a column that is not named is proven as a whole."""
+
+    column: str
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AccountListSpec:
     """Ask a contract for all accounts it names, in its own order.
 

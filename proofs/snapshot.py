@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from proofs.account import AccountAnswer
-from proofs.sheet import AccountListSpec, ColumnSpec, Sheet
+from proofs.sheet import AccountListSpec, Cells, ColumnSpec, Sheet
 from proofs.types import BlockRef, ChainId, Finality
 
 
@@ -93,7 +93,8 @@ class ChainReading:
     """Hold all that one chain answered for one frame, questions beside answers.
 
     `sheet.columns[i]` answers `columns[i]` and `sheet.account_lists[i]` answers `account_lists[i]`. `proofs` prove
-    contracts' storage at the anchor's block; what has a layout and a proof is checked cell by cell against it.
+    contracts' storage at the anchor's block; what has a layout and a proof is checked cell by cell against it. `cells`
+    say of which columns only single rows were asked to be proven.
     """
 
     anchor: Anchor
@@ -102,6 +103,7 @@ class ChainReading:
     sheet: Sheet
     sheet_votes: Votes
     proofs: tuple[ContractProof, ...] = ()
+    cells: tuple[Cells, ...] = ()
 
     @property
     def chain(self) -> ChainId:

@@ -10,18 +10,19 @@ Per chain, in this order; each step can only refuse or lower, none can raise wha
                  otherwise RPC_MALFORMED
     4 proofs     account and storage proofs of what *we* ask, all of it and nothing else, under that state root
                  otherwise INVALID_PROOF or LIMIT_EXCEEDED, dishonest, naming the provider of the proof
-    5 code       pins: code hashes, and the implementation that a proxy names; one that does not hold makes its columns
-                 unreadable, the chain stands
+    5 code       pins: code hashes, and the implementation that a proxy names; one that is not proven to hold makes its
+                 columns unreadable, the chain stands
     6 cells      what the layout makes of the proven words equals what was read
                  otherwise READING_CONTRADICTS_PROOF, dishonest, naming the providers that agreed on the reading
 
     evidence for a cell                                          assurance
-    not observed, or its contract's code changed                 0, and no value
+    not observed, or the pinned code not proven                  0, and no value
     agreed reading alone (no layout, no proof, layout unpinned)  1
     agreed reading that equals a proof under the agreed header   2
 
 A layout without a pin of every contract it reads proves nothing outside of devnets. A call that failed for everybody is
-an agreed fact: the cell has no value whatever storage says.
+an agreed fact: the cell has no value whatever storage says. `verify_quorum` stops after step 3: its cells are of level
+1 and its pins unchecked, good for saying where to look and never for what is signed.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from proofs.evidence import (
     list_contradiction,
     proof_requests,
     prove_contracts,
+    quorum_levels,
 )
 from proofs.header import Header, HeaderShape, header_hash, parse_header
 from proofs.keccak import keccak256
@@ -58,6 +60,7 @@ __all__ = [
     "verified_snapshot",
     "verify",
     "verify_chain",
+    "verify_quorum",
 ]
 
 _TOKEN: Final = object()
@@ -92,7 +95,7 @@ class VerifiedChain:
     sheet: Sheet
     readings_root: Hash32
     code_changed: frozenset[str]
-    """Names of columns and account lists whose contract's code is not the pinned one."""
+    """Names of columns and account lists whose contract was not proven to run the pinned code."""
     _cells: Mapping[str, _Cells] = field(repr=False)
     token: InitVar[object]
 
@@ -206,6 +209,17 @@ def verify_chain(reading: ChainReading, *, devnet: bool) -> VerifiedChain | Unav
     return _judge(reading, evidence, devnet)
 
 
+def verify_quorum(reading: ChainReading, *, devnet: bool) -> VerifiedChain | Unavailable:
+    """Verify a reading for which no proofs were asked: votes, header and shape; no cell is above level 1.
+
+    For a look between frames and for deciding what to prove: code pins are not checked.
+    """
+    refusal = _votes_fault(reading, devnet) or _header_fault(reading.anchor) or _shape_fault(reading)
+    if refusal is not None:
+        return refusal
+    return _built(reading, [quorum_levels(column) for column in reading.sheet.columns], frozenset())
+
+
 def chain_anchor(outcome: VerifiedChain | Unavailable) -> ChainAnchor:
     """Return what the snapshot root commits to for one chain."""
     chain_key = Hash32(keccak256(outcome.chain.encode()))
@@ -287,16 +301,23 @@ def _judge(reading: ChainReading, evidence: Evidence, devnet: bool) -> VerifiedC
             changed.add(spec.name)
         elif contradiction := list_contradiction(at, spec, listing, evidence, devnet):
             return _contradicted(reading, contradiction)
-    cells: dict[str, _Cells] = {}
-    indices: dict[int, Mapping[bytes, int]] = {}  # columns over the same accounts share one tuple of rows
+    judged: list[bytes] = []
     for at, (question, column) in enumerate(zip(reading.columns, reading.sheet.columns, strict=True)):
+        levels: bytes | str = bytes(len(question.rows))
         if is_code_changed(question, evidence):
             changed.add(question.name)
-            levels: bytes | str = bytes(len(question.rows))
         else:
             levels = cell_levels(at, question, column, evidence, devnet)
         if isinstance(levels, str):
             return _contradicted(reading, levels)
+        judged.append(levels)
+    return _built(reading, judged, frozenset(changed))
+
+
+def _built(reading: ChainReading, judged: list[bytes], code_changed: frozenset[str]) -> VerifiedChain:
+    cells: dict[str, _Cells] = {}
+    indices: dict[int, Mapping[bytes, int]] = {}  # columns over the same accounts share one tuple of rows
+    for question, column, levels in zip(reading.columns, reading.sheet.columns, judged, strict=True):
         if id(question.rows) not in indices:
             indices[id(question.rows)] = MappingProxyType({row: at for at, row in enumerate(question.rows)})
         cells[question.name] = _Cells(column, indices[id(question.rows)], levels)
@@ -306,7 +327,7 @@ def _judge(reading: ChainReading, evidence: Evidence, devnet: bool) -> VerifiedC
         reading.columns,
         reading.sheet,
         readings_root(reading.sheet),
-        frozenset(changed),
+        code_changed,
         MappingProxyType(cells),
         _TOKEN,
     )

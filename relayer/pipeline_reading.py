@@ -22,7 +22,7 @@ from chains.clock import Clock
 from proofs.sheet import AccountList, AccountListSpec, ColumnSpec
 from proofs.snapshot import Anchor, ChainReading, Reason, Unavailable
 from proofs.types import AccountId, ChainId
-from proofs.verify import VerifiedChain, verify_chain
+from proofs.verify import VerifiedChain, verify_chain, verify_quorum
 from relayer import plan
 from relayer.config.policy import ChainPolicy, Policy
 
@@ -126,7 +126,9 @@ class FrameReader:
         if isinstance(anchor, Unavailable):
             return anchor
         reading = await _within(PRICES_BUDGET_S, chain, self._chains[chain].read(anchor, (), (), columns))
-        return reading if isinstance(reading, Unavailable) else await self._verify(reading)
+        if isinstance(reading, Unavailable):
+            return reading
+        return verify_quorum(reading, devnet=chain in self._devnets)
 
     async def block_at(self, chain: ChainId, not_after_s: int) -> Anchor | Unavailable:
         """Ask again which block a chain has for a time; for checking that what was attested still stands."""

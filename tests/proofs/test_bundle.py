@@ -27,13 +27,13 @@ from proofs.bundle import (
     verify_bundle,
     write_bundle,
 )
-from proofs.errors import ConstructionRefused
+from proofs.errors import ConstructionRefused, InvalidBundle
 from proofs.keccak import keccak256
 from proofs.layouts import SolidityMapping
-from proofs.sheet import CellStatus, column_from_rows
+from proofs.sheet import Cells, CellStatus, column_from_rows
 from proofs.snapshot import ChainReading, Reason, Snapshot, Unavailable
 from proofs.types import Address, ChainId, Hash32, Quality
-from proofs.verify import VerifiedChain, verify
+from proofs.verify import VerifiedChain, proof_requests, verify
 from tests.proofs.evidence_frame import FAR, FRAME, GONE, HOME, POLICY, contents, signed_by
 
 WHOLE = contents()
@@ -299,7 +299,7 @@ def test_reading__of_another_word__fails_at_its_sheet() -> None:
     assert "reading_contradicts_proof" in outcome.failures[0].fault
 
 
-def test_proof__left_out__lowers_levels_and_fails_no_hash() -> None:
+def test_proof__of_a_pinned_contract_left_out__takes_its_values_and_fails_no_hash() -> None:
     reading = WHOLE.snapshot.outcomes[0]
     assert isinstance(reading, ChainReading)
     snapshot = Snapshot(FRAME, (replace(reading, proofs=()), WHOLE.snapshot.outcomes[1]))
@@ -307,7 +307,44 @@ def test_proof__left_out__lowers_levels_and_fails_no_hash() -> None:
     outcome = report(read_bundle(write_bundle(replace(WHOLE, snapshot=snapshot))))
 
     assert outcome.verdict is Verdict.VERIFIED
-    assert any("column locks: 3 of 3 values rest on the providers alone" in line for line in outcome.unverified)
+    unproven = f"{HOME}: column locks: its contract is not proven to run the pinned code, no value counts"
+    assert unproven in outcome.unverified
+
+
+def test_bundle__of_single_proven_cells__says_which_and_keeps_their_levels() -> None:
+    reading = WHOLE.snapshot.outcomes[0]
+    assert isinstance(reading, ChainReading)
+    chosen = (Cells("locks", (0, 2)), Cells("coins", (0,)))
+    asked = dict(proof_requests(reading.account_lists, reading.sheet.account_lists, reading.columns, chosen))
+    proofs = tuple(
+        replace(
+            proof,
+            answer=replace(
+                proof.answer, storage=tuple(e for e in proof.answer.storage if e[0] in asked[proof.answer.address])
+            ),
+        )
+        for proof in reading.proofs
+    )
+    subject = replace(
+        WHOLE, snapshot=Snapshot(FRAME, (replace(reading, cells=chosen, proofs=proofs), WHOLE.snapshot.outcomes[1]))
+    )
+
+    outcome = report(read_bundle(checked_bundle(subject)))
+
+    assert outcome.verdict is Verdict.VERIFIED, outcome.failures
+    assert outcome.snapshot is not None
+    assert outcome.snapshot.chain(HOME).levels("locks") == bytes([2, 1, 2])
+    assert f"{HOME}: column locks: 1 of 3 values rest on the providers alone" in outcome.unverified
+
+
+@pytest.mark.parametrize("rows", [(3,), (-1,), (1, 1), (2, 1)])
+def test_cells__beyond_their_column_or_not_rising__are_not_written(rows: tuple[int, ...]) -> None:
+    reading = WHOLE.snapshot.outcomes[0]
+    assert isinstance(reading, ChainReading)
+    subject = replace(reading, cells=(Cells("locks", rows),))
+
+    with pytest.raises((ConstructionRefused, InvalidBundle)):
+        checked_bundle(replace(WHOLE, snapshot=Snapshot(FRAME, (subject, WHOLE.snapshot.outcomes[1]))))
 
 
 def test_frame__without_any_chain__fails() -> None:
@@ -331,7 +368,7 @@ def test_report__names_unread_cells_and_changed_code() -> None:
 
     said = report(replace(WHOLE, snapshot=subject)).unverified
 
-    assert f"{HOME}: column locks: contract runs other code than the pinned one, no value counts" in said
+    assert f"{HOME}: column locks: its contract is not proven to run the pinned code, no value counts" in said
     assert f"{HOME}: column price: 1 of 1 values could not be read" in said
 
 

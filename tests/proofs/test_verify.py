@@ -14,6 +14,7 @@ from proofs.keccak import keccak256
 from proofs.layouts import UsdcPacked, mapping_slot
 from proofs.sheet import (
     AccountList,
+    Cells,
     CellStatus,
     readings_root,
 )
@@ -23,8 +24,10 @@ from proofs.verify import (
     VerifiedChain,
     VerifiedSnapshot,
     chain_anchor,
+    proof_requests,
     verified_snapshot,
     verify,
+    verify_quorum,
 )
 from tests.proofs.memory_chain import CHAIN, Contract, MemoryChain, account, address
 from tests.proofs.one_reading import (
@@ -67,10 +70,72 @@ def test_native_balance__row_with_account_proof__is_proven_and_the_other_is_read
     assert verified.levels("native") == bytes([2, 1])
 
 
-def test_cells__without_proof__have_rpc_quorum() -> None:
-    verified = believed(replace(reading(), proofs=()))
+def test_cells__without_proof_and_without_pin__have_rpc_quorum() -> None:
+    unpinned = replace(token_column(), code_hash=None)
+    subject = replace(reading(), columns=(unpinned, *reading().columns[1:]), account_lists=(), proofs=())
+
+    verified = believed(replace(subject, sheet=replace(subject.sheet, account_lists=())))
 
     assert verified.levels("token") == bytes([1, 1, 1, 1])
+
+
+def test_th_018_pinned_contract__without_its_account_proof__has_no_value() -> None:
+    verified = believed(replace(reading(), proofs=()))
+
+    assert verified.levels("token") == bytes(4)
+    assert verified.code_changed == {"token", "box"}
+    assert verified.cell("token", ROWS[0]) is None
+    assert verified.levels("price") == bytes([1])
+
+
+def test_cells__named_rows_alone__are_proven_and_the_others_are_read() -> None:
+    chain = memory_chain()
+    chosen = (Cells("token", (1, 3)), Cells("native", (1,)))
+    whole = reading()
+    requests = proof_requests(whole.account_lists, whole.sheet.account_lists, whole.columns, chosen)
+    proofs = tuple(ContractProof("gamma", chain.answer(target, slots)) for target, slots in requests)
+
+    verified = believed(replace(whole, proofs=proofs, cells=chosen))
+
+    assert dict(requests)[TOKEN] == tuple(mapping_slot(3, ROWS[at]) for at in (1, 3))
+    assert dict(requests)[address(2)] == ()
+    assert verified.levels("token") == bytes([1, 2, 1, 2])
+    assert verified.levels("native") == bytes([1, 2])
+
+
+def test_cells__proof_of_a_row_that_was_not_asked__is_refused() -> None:
+    subject = replace(reading(), cells=(Cells("token", (0,)),))
+
+    assert refused(subject).reason is Reason.INVALID_PROOF
+
+
+def test_cells__proof_of_a_row_left_out__is_refused() -> None:
+    chain, chosen, whole = memory_chain(), (Cells("token", (1, 3)),), reading()
+    lists = (whole.account_lists, whole.sheet.account_lists, whole.columns)
+    less = dict(proof_requests(*lists, (Cells("token", (1,)),)))
+    proofs = tuple(ContractProof("gamma", chain.answer(target, slots)) for target, slots in less.items())
+
+    assert refused(replace(whole, proofs=proofs, cells=chosen)).reason is Reason.INVALID_PROOF
+
+
+def test_quorum__of_a_reading_nobody_proved__is_level_one_and_its_pins_are_open() -> None:
+    rows = [(100,), CellStatus.FAILED, CellStatus.UNAVAILABLE, (2**200,)]
+    subject = replace(with_words(reading(), "token", rows), proofs=())
+
+    verified = verify_quorum(subject, devnet=False)
+
+    assert isinstance(verified, VerifiedChain)
+    assert verified.levels("token") == bytes([1, 0, 0, 1])
+    assert verified.cell("token", ROWS[3]) == (2**200,)
+    assert verified.code_changed == frozenset()
+
+
+def test_quorum__without_votes_or_header__is_refused_like_any_reading() -> None:
+    alone = Votes(("a",), 3, reached=True)
+    assert isinstance(verify_quorum(replace(reading(), sheet_votes=alone), devnet=False), Unavailable)
+    assert isinstance(
+        verify_quorum(replace(reading(), anchor=replace(reading().anchor, votes=alone)), devnet=False), Unavailable
+    )
 
 
 def test_cells__failed_for_everybody__have_no_value_and_the_chain_stands() -> None:

@@ -90,10 +90,13 @@ def test_th_018_implementation__gone__leg_without_value() -> None:
     assert believed(chain.reading((spec,))).code_changed == {"token"}
 
 
-def test_th_018_pin__its_proof_left_out__leg_is_not_proven() -> None:
+def test_th_018_pin__its_proof_left_out__leg_without_value() -> None:
     chain, spec = proxied()
 
-    assert believed(without(chain.reading((spec,)), IMPLEMENTATION)).levels("token") == bytes([1, 1, 1, 1])
+    verified = believed(without(chain.reading((spec,)), IMPLEMENTATION))
+
+    assert verified.levels("token") == bytes(4)
+    assert verified.code_changed == {"token"}
 
 
 def test_th_018_pinned_column_without_layout__other_code__leg_without_value() -> None:
@@ -165,10 +168,10 @@ def test_scaled__pool_not_pinned__proven_on_devnets_alone() -> None:
     assert believed(reading, devnet=True).levels("token") == bytes([2, 2])
 
 
-def test_scaled__pool_left_unproven__not_proven() -> None:
+def test_scaled__pinned_pool_left_unproven__leg_without_value() -> None:
     chain, spec = scaled()
 
-    assert believed(without(chain.reading((spec,)), POOL)).levels("token") == bytes([1, 1])
+    assert believed(without(chain.reading((spec,)), POOL)).levels("token") == bytes(2)
 
 
 def test_th_067_scaled__pool_runs_other_code__leg_without_value() -> None:
