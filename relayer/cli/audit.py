@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relayer.cli.arguments import parse_account
 from relayer.cli.output import ExitCode, Json, JsonOption, Report, reporting
 
 if TYPE_CHECKING:
@@ -56,23 +57,13 @@ def audit_account(
 ) -> None:
     """Read, prove, evaluate and explain one account; signs nothing."""
     with reporting("audit.account@1", as_json) as report:
-        account_id = _account(account)
+        account_id = parse_account(account)
         if bundle is not None:
             _from_bundle(report, bundle, account_id)
             return
         used, providers = sources(policy, config, rpc_url or [])
         look = _live(used, providers, account_id, at_time)
         _tell(report, look.view, look.snapshot)
-
-
-def _account(text: str) -> AccountId:
-    from relayer.config.operator_document import parse_account
-    from relayer.errors import ConfigError, Fault
-
-    try:
-        return parse_account(text)
-    except ValueError as error:
-        raise ConfigError("argument ACCOUNT", Fault("", *str(error).split("; ", 1))) from None
 
 
 def sources(policy: Path | None, config: Path, urls: list[str]) -> tuple[Policy, tuple[ProviderConfig, ...]]:
@@ -105,7 +96,7 @@ def provider_of(number: int, text: str) -> ProviderConfig:
         if not url:
             raise ValueError("no URL")
         secret = parse_secret(url, place, Path(), plain_allowed=True)
-        return ProviderConfig(parse_chain_id(chain), f"given-{number}", f"given-{number}", secret, 20)
+        return ProviderConfig(parse_chain_id(chain), f"given-{number}", f"given-{number}", secret)
     except ValueError:
         fix = "for example eip155:1=https://host/path"
         raise ConfigError(place.source, Fault("", f"no chain and URL at place {number}", fix)) from None

@@ -215,8 +215,7 @@ def _label(chain: DevnetChain) -> str:
 def _operator_text(world: World, listen: str) -> str:
     """Return relayer.toml for a world: one local provider per chain, SQLite, a key file."""
     provider = (
-        '[[provider]]\nchain = "{chain}"\nname = "{label}"\noperator = "local"\n'
-        'url = {{ file = "{label}.url" }}\nrequests_per_s = 1000\n'
+        '[[provider]]\nchain = "{chain}"\nname = "{label}"\noperator = "local"\nurl = {{ file = "{label}.url" }}\n'
     )
     parts = [
         f'# Written by `relayer devnet up`.\npolicy = "{POLICY_FILE}"\nstore = "sqlite://{STORE_FILE}"\n',

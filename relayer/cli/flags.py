@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relayer.cli.arguments import parse_account
 from relayer.cli.output import ExitCode, Json, JsonOption, reporting
 
 if TYPE_CHECKING:
@@ -55,16 +56,11 @@ def flags_why(
     as_json: JsonOption = False,
 ) -> None:
     """Explain one account's flag: its state, its reasons, and what happened to it before."""
-    from relayer.config.operator_document import parse_account
-    from relayer.errors import ConfigError, Fault
     from relayer.store.reads import events_of, flag_at
     from relayer.store.schema import open_reader
 
     with reporting("flags.why@1", as_json) as report:
-        try:
-            account_id = parse_account(account)
-        except ValueError as error:
-            raise ConfigError("argument ACCOUNT", Fault("", *str(error).split("; ", 1))) from None
+        account_id = parse_account(account)
         with closing(open_reader(_store_path(store, config))) as connection:
             flag, events = flag_at(connection, account_id), events_of(connection, account_id, EVENTS_SHOWN)
         report.data = {

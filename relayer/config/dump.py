@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from proofs.types import to_hex
 from relayer.config.operator import OperatorConfig
 from relayer.config.secret import Secret
 
@@ -20,14 +19,12 @@ def dump_of(config: OperatorConfig) -> dict[str, Json]:
                 "name": provider.name,
                 "operator": provider.operator,
                 "url": _masked(provider.url),
-                "requests_per_s": provider.requests_per_s,
             }
             for provider in config.providers
         ],
         "signer": _signer(config),
         "transport": None if config.transport is None else {"key": _masked(config.transport)},
         "api": None if config.api is None else {"listen": _listen(config.api.host, config.api.port)},
-        "watch": {"accounts": [to_hex(account) for account in config.watch]},
         "log": {"format": config.log_format.value},
         "retention": {"leaves_s": config.retention.leaves_s, "bundles": config.retention.bundles},
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from proofs.types import AccountId, ChainId
+from proofs.types import ChainId
 from relayer.config.secret import Secret
 
 
@@ -21,7 +21,6 @@ class ProviderConfig:
     name: str
     operator: str
     url: Secret
-    requests_per_s: int
 
 
 class SignerKind(StrEnum):
@@ -79,7 +78,6 @@ class OperatorConfig:
     signer: SignerConfig | None
     transport: Secret | None
     api: ApiConfig | None
-    watch: tuple[AccountId, ...]
     log_format: LogFormat
     retention: Retention
 

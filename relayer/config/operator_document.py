@@ -17,7 +17,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, PlainValidator, StrictInt, StrictStr, ValidationError
 
-from proofs.types import AccountId, ChainId, account_of_address, parse_address, parse_bytes
+from proofs.types import ChainId
 from relayer.config.document import Document, faults_of, parse_toml, read_text
 from relayer.config.fields import ChainText, NameText, Table
 from relayer.config.operator import (
@@ -34,8 +34,6 @@ from relayer.errors import ConfigError, Fault
 
 OVERRIDE_PREFIX: Final = "RELAYER__"
 STORE_SCHEME: Final = "sqlite://"
-REQUESTS_PER_S_DEFAULT: Final = 20
-"""What the free tiers of RPC vendors allow."""
 LEAVES_S_DEFAULT: Final = 6 * 3600
 BUNDLES_DEFAULT: Final = 60
 _LISTEN: Final = re.compile(r"(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})")
@@ -53,7 +51,6 @@ class ProviderTable(Table):
     name: NameText
     operator: NameText
     url: SecretReference
-    requests_per_s: Annotated[StrictInt, Field(ge=1, le=100_000)] = REQUESTS_PER_S_DEFAULT
 
 
 class SignerTable(Table):
@@ -74,12 +71,6 @@ class ApiTable(Table):
     """`[api]`: where the API listens; absent: no API."""
 
     listen: StrictStr = "127.0.0.1:8547"
-
-
-class WatchTable(Table):
-    """`[watch]`: accounts of this operator's interest: read, evaluated and shown, never attested."""
-
-    accounts: list[StrictStr] = Field(default_factory=list, max_length=10_000)
 
 
 class LogTable(Table):
@@ -104,7 +95,6 @@ class OperatorDocument(Table):
     signer: SignerTable | None = None
     transport: TransportTable | None = None
     api: ApiTable | None = None
-    watch: WatchTable = WatchTable()
     log: LogTable = LogTable()
     retention: RetentionTable = RetentionTable()
 
@@ -202,7 +192,6 @@ class _Reader:
             signer=self._signer(model.signer) if model.signer is not None else None,
             transport=self._secret("transport.key", model.transport.key) if model.transport is not None else None,
             api=_listen(model.api.listen) if model.api is not None else None,
-            watch=tuple(parse_account(text) for text in model.watch.accounts),
             log_format=LogFormat(model.log.format),
             retention=Retention(model.retention.leaves_s, model.retention.bundles),
         )
@@ -220,8 +209,8 @@ class _Reader:
             yield Fault("signer.password", "missing" if model.signer.password is None else "not used", fix)
         if not model.store.startswith(STORE_SCHEME) and "://" in model.store:
             yield Fault("store", "unknown scheme", "write sqlite:///absolute/path.db or a path")
-        yield from _text_faults("api.listen", [model.api.listen] if model.api is not None else [])
-        yield from _text_faults("watch.accounts", model.watch.accounts)
+        if model.api is not None:
+            yield from _listen_faults(model.api.listen)
 
     def _secret_faults(self, model: OperatorDocument) -> Iterator[Fault]:
         places = [(f"provider[{index}].url", table.url) for index, table in enumerate(model.provider)]
@@ -244,21 +233,19 @@ class _Reader:
 
     def _provider(self, index: int, table: ProviderTable) -> ProviderConfig:
         url = self._secret(f"provider[{index}].url", table.url)
-        return ProviderConfig(ChainId(table.chain), table.name, table.operator, url, table.requests_per_s)
+        return ProviderConfig(ChainId(table.chain), table.name, table.operator, url)
 
     def _signer(self, table: SignerTable) -> SignerConfig:
         password = None if table.password is None else self._secret("signer.password", table.password)
         return SignerConfig(SignerKind(table.kind), self.base / table.path, password)
 
 
-def _text_faults(key: str, texts: list[str]) -> Iterator[Fault]:
-    parse = _listen if key == "api.listen" else parse_account
-    for index, text in enumerate(texts):
-        try:
-            parse(text)
-        except ValueError as error:
-            problem, _, fix = str(error).partition("; ")
-            yield Fault(key if key == "api.listen" else f"{key}[{index}]", problem, fix)
+def _listen_faults(text: str) -> Iterator[Fault]:
+    try:
+        _listen(text)
+    except ValueError as error:
+        problem, _, fix = str(error).partition("; ")
+        yield Fault("api.listen", problem, fix)
 
 
 def _listen(text: str) -> ApiConfig:
@@ -267,17 +254,3 @@ def _listen(text: str) -> ApiConfig:
     if match is None or port > 65_535:
         raise ValueError(f'not a host and port: {text[:80]!r}; for example "127.0.0.1:8547" or "[::1]:8547"')
     return ApiConfig(match.group(1) or match.group(2), port)
-
-
-def parse_account(text: str) -> AccountId:
-    """Read an account: `0x` address, CAIP-10 text, or 32-byte id.
-
-    Raises: ValueError (`problem; fix`).
-    """
-    digits = text.rsplit(":", 1)[-1]
-    try:
-        if len(digits) == 66:
-            return AccountId(parse_bytes(digits, 32))
-        return account_of_address(parse_address(digits))
-    except ValueError:
-        raise ValueError(f"not an account: {text[:80]!r}; write eip155:<chain>:0x<address> or 0x<32 bytes>") from None

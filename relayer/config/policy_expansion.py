@@ -251,9 +251,7 @@ def _prices(document: PolicyDocument) -> Iterator[tuple[Question, PriceSource]]:
         chain, feed = ChainId(price.chain), parse_address(price.address)
         column = f"{chain}/{price.kind}:{to_hex(feed)}"
         storage, pin = _base(price.storage), _pin(price.code_hash)
-        question = Question(
-            column, chain, price.kind, feed, storage=storage, code_hash=pin, pins=pins_of(price, feed)
-        )
+        question = Question(column, chain, price.kind, feed, storage=storage, code_hash=pin, pins=pins_of(price, feed))
         deviation = Ppm(price.deviation_ppm_max)
         yield question, PriceSource(column, chain, price.asset, price.decimals, price.heartbeat_s, deviation)
 

@@ -203,7 +203,6 @@ chain = "{id}"
 name = "rpc-{number}"
 operator = "FILL_IN_OPERATOR_{number}"   # who runs the endpoint: two endpoints of one company are one operator
 url = {{ env = "{upper}_RPC_{number}" }}
-requests_per_s = 20
 """
 
 _OPERATOR_TAIL: Final = """\

@@ -178,7 +178,7 @@ class Given:
     @property
     def config(self) -> ProviderConfig:
         secret = parse_secret(self.url, SecretPlace("test", "url"), Path(), plain_allowed=True)
-        return ProviderConfig(CHAIN, self.label, self.label, secret, 20)
+        return ProviderConfig(CHAIN, self.label, self.label, secret)
 
 
 async def test_th_044_lying_node__consistent_about_a_decoy__believed_alone_and_refuted_by_a_second_node(

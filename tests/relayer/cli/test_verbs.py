@@ -212,7 +212,7 @@ def test_config_schema__both_documents__refuse_unknown_keys_and_know_all() -> No
 
     assert schemas["policy"]["additionalProperties"] is False
     assert set(schemas["operator"]["properties"]) == {
-        "policy", "store", "provider", "signer", "transport", "api", "watch", "log", "retention",
+        "policy", "store", "provider", "signer", "transport", "api", "log", "retention",
     }  # fmt: skip
     assert json.loads(run("config", "schema", "policy").stdout) == schemas["policy"]
     assert run("config", "schema", "nonsense").exit_code == 2

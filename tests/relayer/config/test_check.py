@@ -64,9 +64,9 @@ def test_faults_between__missing_secrets_and_files__are_all_told(tmp_path: Path)
 def test_disk_estimate__one_account__is_counted_by_hand(tmp_path: Path) -> None:
     estimate = dict(disk_estimate(operator(tmp_path, full()), policy(), 1))
 
-    # 7 cells (6 holdings, 1 position); 6 h of frames of 60 s = 360; 60 bundles; 525,600 frames a year
+    # 7 cells (6 holdings, 1 position); 6 h of frames of 60 s = 360; 30 bundles; 525,600 frames a year
     assert estimate == {
         "leaves": 360 * (320 + 600 + 7 * 500),
-        "bundles": 60 * (7 * 1500 + 320),
+        "bundles": 30 * (7 * 1500 + 320),
         "ledger": 525_600 * 200,
     }

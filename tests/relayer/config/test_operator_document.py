@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from relayer.config.dump import dump_of
-from relayer.config.operator import ApiConfig, LogFormat, OperatorConfig, SignerKind
-from relayer.config.operator_document import LoadOptions, load_operator, parse_account, parse_operator
+from relayer.config.operator import ApiConfig, LogFormat, OperatorConfig, Retention, SignerKind
+from relayer.config.operator_document import LoadOptions, load_operator, parse_operator
 from relayer.errors import ConfigError
 from tests.relayer.config.documents import OPERATOR_TEXT, changed
 
@@ -35,14 +35,11 @@ def test_parse_operator__the_sample__is_the_domain_type_with_paths_beside_the_fi
 
     assert config.policy == Path("/etc/relayer/policy.toml")
     assert config.store == Path("/var/lib/margin-relayer/relayer.db")
-    assert [(one.name, one.operator, one.requests_per_s) for one in config.providers] == [
-        ("own-geth", "us", 200),
-        ("vendor-a", "vendor-a", 20),
-    ]
+    assert [(one.name, one.operator) for one in config.providers] == [("own-geth", "us"), ("vendor-a", "vendor-a")]
     assert config.signer is not None
     assert (config.signer.kind, config.signer.path) == (SignerKind.KEYSTORE, Path("/etc/relayer/key.json"))
     assert config.api == ApiConfig("127.0.0.1", 8547)
-    assert config.watch == (bytes(12) + bytes.fromhex("11" * 20),)
+    assert config.retention == Retention(21600, 30)
     assert config.log_format is LogFormat.CONSOLE
     assert len(config.secrets()) == 4
 
@@ -63,8 +60,10 @@ def test_parse_operator__no_signer_no_api__observes_and_serves_nothing() -> None
         ("policy", 7, "policy", "expected a valid string"),
         ("provider", [], "provider", "at least 1 item"),
         ("provider.0.chain", "ethereum", "provider[0].chain", "not a CAIP-2 chain id"),
-        ("provider.0.requests_per_s", 0, "provider[0].requests_per_s", "greater than or equal to 1"),
-        ("provider.0.requests_per_s", "9", "provider[0].requests_per_s", "expected a valid integer"),
+        ("provider.0.requests_per_s", 20, "provider[0].requests_per_s", "unknown key"),
+        ("watch", {"accounts": []}, "watch", "unknown key"),
+        ("retention.bundles", 0, "retention.bundles", "greater than or equal to 1"),
+        ("retention.bundles", "9", "retention.bundles", "expected a valid integer"),
         ("provider.0.url", {"env": "A", "file": "b"}, "provider[0].url", "not a secret reference"),
         ("provider.0.url", {"vault": "A"}, "provider[0].url", "not a secret reference"),
         ("provider.0.url", {"env": "A B"}, "provider[0].url", "not a secret reference"),
@@ -75,7 +74,6 @@ def test_parse_operator__no_signer_no_api__observes_and_serves_nothing() -> None
         ("signer.password", None, "signer.password", "missing"),
         ("api.listen", "127.0.0.1", "api.listen", "not a host and port"),
         ("api.listen", "127.0.0.1:65536", "api.listen", "not a host and port"),
-        ("watch.accounts", ["0x12"], "watch.accounts[0]", "not an account"),
         ("store", "postgres://db", "store", "unknown scheme"),
         ("log", {"format": "xml"}, "log.format", "'console' or 'json'"),
         ("retention", {"leaves_s": 59}, "retention.leaves_s", "greater than or equal to 60"),
@@ -88,14 +86,15 @@ def test_parse_operator__one_bad_value__is_named_by_key(path: str, value: Any, k
 
 
 def test_parse_operator__a_float__is_refused() -> None:
-    assert faults(OPERATOR_TEXT.replace("= 200", "= 2.5")) == [("provider[0].requests_per_s", "floats are refused")]
+    assert faults(OPERATOR_TEXT.replace("= 30", "= 2.5")) == [("retention.bundles", "floats are refused")]
 
 
 def test_parse_operator__overrides__win_over_the_file() -> None:
     environment = {
         "RELAYER__LOG__FORMAT": "json",
         "RELAYER__API__LISTEN": "[::1]:9000",
-        "RELAYER__PROVIDER__1__REQUESTS_PER_S": "7",
+        "RELAYER__PROVIDER__1__NAME": "b",
+        "RELAYER__RETENTION__BUNDLES": "7",
         "RELAYER__PROVIDER__2": '{ chain = "eip155:1", name = "c", operator = "c", url = { env = "C" } }',
         "RELAYER__SIGNER__PASSWORD": '{ env = "PW" }',
         "RELAYER_UNRELATED": "x",
@@ -105,7 +104,8 @@ def test_parse_operator__overrides__win_over_the_file() -> None:
 
     assert config.log_format is LogFormat.JSON
     assert config.api == ApiConfig("::1", 9000)
-    assert [one.requests_per_s for one in config.providers] == [200, 7, 20]
+    assert [one.name for one in config.providers] == ["own-geth", "b", "c"]
+    assert config.retention.bundles == 7
     assert config.signer is not None
     assert config.signer.password is not None
     assert config.signer.password.masked == {"env": "PW"}
@@ -149,22 +149,13 @@ def test_dump_of__the_sample__shows_references_and_fills_defaults() -> None:
             "name": "own-geth",
             "operator": "us",
             "url": {"env": "ETH_RPC_1"},
-            "requests_per_s": 200,
         },
         {
             "chain": "eip155:1",
             "name": "vendor-a",
             "operator": "vendor-a",
             "url": {"file": "/etc/relayer/eth_rpc_2"},
-            "requests_per_s": 20,
         },
     ]
     assert dump["signer"] == {"kind": "keystore", "path": "/etc/relayer/key.json", "password": {"command": "***"}}
-    assert dump["retention"] == {"leaves_s": 21600, "bundles": 60}
-
-
-@pytest.mark.parametrize(
-    "text", ["0x" + "11" * 20, "0x" + "00" * 12 + "11" * 20, "eip155:1:0x" + "11" * 20, "eip155:10:0x" + "11" * 20]
-)
-def test_parse_account__every_spelling__is_the_padded_address(text: str) -> None:
-    assert parse_account(text) == bytes(12) + bytes.fromhex("11" * 20)
+    assert dump["retention"] == {"leaves_s": 21600, "bundles": 30}
