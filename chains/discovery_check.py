@@ -52,6 +52,7 @@ async def check_column(client: RpcClient, finder: Finder, spec: ColumnSpec, bloc
     Raises: `ProviderError`, `ProofError`.
     """
     faults = [fault for pin in code_pins(spec) for fault in await _faults(finder, pin, block)]
+    faults += await _unpinned_proxy(finder, spec, block)
     layout = await _bound(finder, spec, block)
     rows = spec.rows[:ROWS_MAX]
     if layout is None:
@@ -99,6 +100,15 @@ async def _bound(finder: Finder, spec: ColumnSpec, block: BlockRef) -> Layout | 
         _, words = await finder.prove(address, (slot,), block)
         values.append(words[slot])
     return spec.layout.bind(tuple(values), block.timestamp_s)
+
+
+async def _unpinned_proxy(finder: Finder, spec: ColumnSpec, block: BlockRef) -> list[str]:
+    """Say that a contract is a proxy although nothing pins what it runs: its own code hash outlives every upgrade."""
+    code = await finder.code(spec.target, block)
+    is_pinned = any(pin.address == spec.target and code.slot in dict(pin.slots) for pin in spec.pins)
+    if code.slot is None or is_pinned:
+        return []
+    return [f"{to_hex(spec.target)} is a proxy (slot {code.slot:#x}) and its implementation is not pinned"]
 
 
 async def _faults(finder: Finder, pin: CodePin, block: BlockRef) -> list[str]:

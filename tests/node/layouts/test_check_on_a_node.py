@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from eth_abi import encode
 from typer.testing import CliRunner
 
+from chains.collateral.erc20 import BALANCE_OF
 from chains.devnet.deploy import deploy_world
 from chains.devnet.nodes import AnvilNode, start_anvils
 from chains.devnet.policy import free_sources, policy_text
@@ -17,9 +19,15 @@ from chains.devnet.rpc import Json
 from chains.devnet.seeding import seed_accounts
 from chains.devnet.transactions import Transaction, transact
 from chains.devnet.world import DEVNET_CHAIN_NUMBERS, SignerSet, World
+from chains.discovery_asking import Finder
+from chains.discovery_check import check_column
 from proofs.keccak import keccak256
+from proofs.layouts import SolidityMapping
+from proofs.pins import proxy_pins
+from proofs.sheet import ColumnSpec, ReadMode
 from proofs.types import Address, to_hex
 from relayer.cli.main import app
+from tests.node.layouts.zoo import CHAIN, HOLDERS, Zoo, client
 
 pytestmark = pytest.mark.node
 
@@ -99,3 +107,23 @@ def test_check__a_chain_without_a_node__is_incomplete(world: World, nodes: Nodes
 
     assert code == 5
     assert sum("no provider" in str(text) for text in answer["incomplete"]) == 2  # type: ignore[union-attr]  # a list
+
+
+async def test_th_018_check__proxy_without_a_pinned_implementation__is_a_finding(zoo: Zoo) -> None:
+    """The code hash of a proxy says nothing about what it runs."""
+    asked = client(zoo.node.url)
+    finder = Finder(CHAIN, asked)
+    block = await finder.newest()
+    proxy, implementation = zoo.tokens["proxy"], zoo.tokens["implementation"]
+    code = await finder.code(proxy, block)
+    assert code.implementation_code is not None
+    spec = ColumnSpec("c", proxy, ReadMode.CALL, BALANCE_OF, HOLDERS, (False,), SolidityMapping(1), code.token)
+
+    bare = await check_column(asked, finder, spec, block)
+    pins = proxy_pins(proxy, code.token, implementation, code.implementation_code)
+    whole = await check_column(asked, finder, replace(spec, pins=pins), block)
+    await asked.close()
+
+    assert (bare.is_sound, bare.differing) == (False, ())
+    assert "its implementation is not pinned" in bare.code_faults[0]
+    assert (whole.is_sound, whole.told) == (True, 3)

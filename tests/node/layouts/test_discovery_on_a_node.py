@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -21,11 +19,10 @@ from proofs.errors import ProofError
 from proofs.layouts import SolidityMapping
 from proofs.pins import EIP1967_SLOT
 from proofs.types import Address, to_hex
+from relayer.cli.audit import provider_of
 from relayer.cli.layouts import _find
 from relayer.cli.main import app
-from relayer.config.operator import ProviderConfig
 from relayer.config.policy_storage import StorageTable, layout_of
-from relayer.config.secret import SecretPlace, parse_secret
 from tests.node.layouts.zoo import AMOUNTS, CHAIN, HOLDERS, Zoo, client
 
 pytestmark = pytest.mark.node
@@ -168,19 +165,6 @@ async def test_th_044_lying_node__lies_about_a_balance__not_confirmed(zoo: Zoo) 
     assert finding.verdicts[0].agreeing == 2
 
 
-@dataclass
-class Given:
-    """An endpoint as the command line names it."""
-
-    label: str
-    url: str
-
-    @property
-    def config(self) -> ProviderConfig:
-        secret = parse_secret(self.url, SecretPlace("test", "url"), Path(), plain_allowed=True)
-        return ProviderConfig(CHAIN, self.label, self.label, secret)
-
-
 async def test_th_044_lying_node__consistent_about_a_decoy__believed_alone_and_refuted_by_a_second_node(
     zoo: Zoo,
 ) -> None:
@@ -188,13 +172,10 @@ async def test_th_044_lying_node__consistent_about_a_decoy__believed_alone_and_r
     token = zoo.tokens["DecoyToken"]
     async with FaultProxy(zoo.node.url) as proxy:
         proxy.rules = [follow_the_decoy]
-        alone = await _find(CHAIN, [Given("liar", proxy.url).config], token, HOLDERS)
-        both = await _find(
-            CHAIN, [Given("liar", proxy.url).config, Given("honest", zoo.node.url).config], token, HOLDERS
-        )
-        turned = await _find(
-            CHAIN, [Given("honest", zoo.node.url).config, Given("liar", proxy.url).config], token, HOLDERS
-        )
+        liar, honest = (provider_of(at, f"{CHAIN}={url}") for at, url in enumerate((proxy.url, zoo.node.url)))
+        alone = await _find(CHAIN, [liar], token, HOLDERS)
+        both = await _find(CHAIN, [liar, honest], token, HOLDERS)
+        turned = await _find(CHAIN, [honest, liar], token, HOLDERS)
 
     assert confirmed(alone.finding) == [("solidity_mapping", {"base": 0})]  # what we say about one node is this
     assert both.disputes
