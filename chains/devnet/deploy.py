@@ -83,8 +83,8 @@ def deploy_world(urls: Sequence[str], signers: SignerSet, release_delay_s: int =
     venue_id = Hash32(keccak256(evm_chain_number(sites[0].chain).to_bytes(32, "big") + venue.rjust(32, b"\0")))
     for site in sites:
         site.plan_registration(venue_id)
-    mined = transact_all({site.url: site.transactions for site in sites})
-    chains = tuple(site.deployed(mined[site.url][0].block_number) for site in sites)
+    transact_all({site.url: site.transactions for site in sites})
+    chains = tuple(site.deployed() for site in sites)
     return _world(sites[0], chains, venue_id, signers, release_delay_s)
 
 
@@ -167,7 +167,7 @@ class _Site:
             for (label, address), code in zip(self.contracts.items(), codes, strict=True)
         }
 
-    def deployed(self, from_block: int) -> DevnetChain:
+    def deployed(self) -> DevnetChain:
         code = self.codes()
         native = AssetId(f"{self.chain}/slip44:60")
         places = [Place("ETH", native, 18, None)] if self.plan.has_native else []
@@ -178,7 +178,6 @@ class _Site:
             chain=self.chain,
             name=self.plan.name,
             url=self.url,
-            from_block=from_block,
             lock_box=code["LockBox"],
             seeder=code["DevSeeder"],
             places=tuple(places),

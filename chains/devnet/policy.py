@@ -130,7 +130,6 @@ def _lock_box_table(world: World, chain: DevnetChain) -> Table:
         "address": to_hex(chain.lock_box.address),
         "encumbrance": "escrowed",
         "release_delay_s": world.release_delay_s,
-        "from_block": chain.from_block,
         "code_hash": to_hex(chain.lock_box.code_hash),
     }
 
@@ -140,7 +139,6 @@ def _venue_table(world: World) -> Table:
         "chain": world.home.chain,
         "address": to_hex(world.venue.address),
         "verifier": to_hex(world.verifier.address),
-        "from_block": world.home.from_block,
         "code_hash": to_hex(world.venue.code_hash),
         "storage": {
             "markets_base": MARKETS_BASE,

@@ -78,12 +78,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class DevnetChain:
-    """Hold what was deployed on one chain. `from_block` is the first block that any of it exists in."""
+    """Hold what was deployed on one chain."""
 
     chain: ChainId
     name: str
     url: str
-    from_block: int
     lock_box: Contract
     seeder: Contract
     places: tuple[Place, ...]

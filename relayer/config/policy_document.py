@@ -22,7 +22,6 @@ from relayer.config.document import Document, faults_of, parse_toml, read_text
 from relayer.config.fields import (
     AddressText,
     AssetText,
-    BlockNumber,
     ChainText,
     Count,
     Decimals,
@@ -145,7 +144,6 @@ class SourceTable(SourceStorage):
     chain: ChainText
     address: AddressText | None = None
     encumbrance: EncumbranceText
-    from_block: BlockNumber = 0
     release_delay_s: Annotated[StrictInt, Field(ge=1, le=31_536_000)] | None = None
 
 
@@ -172,7 +170,6 @@ class VenueTable(CodeTable):
     chain: ChainText
     address: AddressText
     verifier: AddressText
-    from_block: BlockNumber = 0
     storage: VenueSlots | None = None
     market: Annotated[list[Market], Field(min_length=1, max_length=1024)]
 

@@ -222,9 +222,9 @@ def test_parse_policy__a_date__is_refused_by_key() -> None:
 
 
 def test_parse_policy__an_integer_beyond_json__is_refused() -> None:
-    text = POLICY_TEXT.replace("from_block = 21000000", f"from_block = {2**53}")
+    text = POLICY_TEXT.replace("release_delay_s = 7200", f"release_delay_s = {2**53}", 1)
 
-    assert faults(text) == [("source[0].from_block", "the integer is beyond 2^53 - 1")]
+    assert faults(text) == [("source[0].release_delay_s", "the integer is beyond 2^53 - 1")]
 
 
 @pytest.mark.parametrize("text", ["frame_s = 60\nframe_s = 61\n", "frame_s = \n", "[" * 3000, "a = " + "[" * 3000])

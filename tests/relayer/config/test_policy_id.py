@@ -42,7 +42,7 @@ def test_policy_id__comments_order_and_spelling_of_tables__do_not_matter() -> No
         ("chain.1.lag_s", 31),
         ("chain.0.devnet", False),
         ("venue.market.0.maintenance_margin_ppm", 49_999),
-        ("source.0.from_block", 21_000_001),
+        ("source.0.release_delay_s", 7_201),
         ("assurance", [{"level": 2}]),
         ("asset.1.places.0.id", "eip155:1/erc20:0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"),
     ],
