@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+SECONDS_EACH ?= 60
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
 ANVIL_VERSION := 1.7.1
@@ -18,7 +19,7 @@ help:
 	@echo "make test      all tests, real nodes included"
 	@echo "make check     lint, types, import rules"
 	@echo "make bench     measurements, reported and never gating (BENCH=\"proofs --json\" for some of them)"
-	@echo "make fuzz      property tests with many more examples (SECONDS_EACH=60)"
+	@echo "make fuzz      hostile input for every decoder, random tries against two peers (SECONDS_EACH=60)"
 	@echo "make install   .venv and the local node only"
 	@echo "make clean     remove everything that make made"
 
@@ -66,9 +67,11 @@ check: install
 bench: install .stamps/peers
 	$(BIN)/python -m tests.bench $(BENCH)
 
-fuzz: install
-	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/proofs tests/relayer tests/laws -m "not system and not node"
+# Bounded: so many seconds for each decoder, then random tries against both peers.
+fuzz: install .stamps/peers
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH)
+	$(BIN)/python -m tests.fuzz.against_peers --seconds $(SECONDS_EACH)
 
 clean:
-	rm -rf .venv .tools .stamps .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info proofs/contracts/node_modules tests/bench/node_modules
+	rm -rf .venv .tools .stamps .demo .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info proofs/contracts/node_modules tests/bench/node_modules
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
