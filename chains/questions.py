@@ -1,16 +1,19 @@
-"""What can be asked of a chain: a question of the policy, as data, and the tables that turn it into a column.
+"""What can be asked of a chain: a question of the policy as data, and what all readers take from one.
 
 A question names a kind (`lockbox`, `erc20`, …), a contract and the numbers that kind needs. The reader of that kind is
 sans-I/O: it says *what to ask* (`ColumnSpec`), and with it what the answer means (words, layout); never the asking.
+`chains.readers` holds the tables of kinds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chains.errors import QuestionRefused
+from proofs.keccak import keccak256
 from proofs.layouts import Layout
 from proofs.pins import CodePin
-from proofs.types import Address, ChainId, Hash32, MarketId
+from proofs.types import AccountId, Address, ChainId, Hash32, MarketId
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +52,53 @@ class ListQuestion:
     storage: tuple[tuple[str, int], ...] = ()
     code_hash: Hash32 | None = None
     pins: tuple[CodePin, ...] = ()
+
+
+def word(value: bytes) -> bytes:
+    """Left-pad to one 32-byte word of calldata."""
+    return value.rjust(32, b"\0")
+
+
+def home_rows(accounts: tuple[AccountId, ...]) -> tuple[bytes, ...]:
+    """Return each account's home address as a 20-byte row.
+
+    Anybody may lock for any 32 bytes. An id that names no address (upper 12 bytes not zero) gets the last 20 bytes of
+    its own hash: an address that nobody holds, so that no stranger's balance and no burnt coin is counted for it.
+    """
+    return tuple(account[12:] if not any(account[:12]) else keccak256(account)[12:] for account in accounts)
+
+
+def base_slot(question: Question | ListQuestion, name: str) -> int | None:
+    """Return a base slot by its name, or None where the question does not give it."""
+    return dict(question.storage).get(name)
+
+
+def required_asset(question: Question) -> Address:
+    """Return the asset.
+
+    Raises: `QuestionRefused` when there is none.
+    """
+    if question.asset is None:
+        raise QuestionRefused(question.column, question.kind, "needs an asset")
+    return question.asset
+
+
+def required_market(question: Question) -> Hash32:
+    """Return the market id.
+
+    Raises: `QuestionRefused` when there is none.
+    """
+    if question.market is None or len(question.market) != 32:
+        raise QuestionRefused(question.column, question.kind, "needs a market id of 32 bytes")
+    return Hash32(question.market)
+
+
+def required_venue(question: Question | ListQuestion) -> Hash32:
+    """Return the venue id.
+
+    Raises: `QuestionRefused` when there is none.
+    """
+    if question.venue_id is None or len(question.venue_id) != 32:
+        name = question.column if isinstance(question, Question) else question.name
+        raise QuestionRefused(name, question.kind, "needs a venue id of 32 bytes")
+    return question.venue_id

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from chains.asking import base_slot, home_rows
 from chains.errors import QuestionRefused
-from chains.questions import Question
+from chains.questions import Question, base_slot, home_rows
 from proofs.layouts import SolidityMapping
 from proofs.sheet import ColumnSpec, ReadMode
 from proofs.types import AccountId

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chains.asking import required_asset, required_venue, word
-from chains.questions import ListQuestion, Question
+from chains.questions import ListQuestion, Question, required_asset, required_venue, word
 from proofs.layouts import LockBoxAccounts, LockBoxLocks
 from proofs.sheet import AccountListSpec, ColumnSpec, ReadMode
 from proofs.types import AccountId

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from chains.asking import home_rows
-from chains.questions import Question
+from chains.questions import Question, home_rows
 from proofs.sheet import ColumnSpec, ReadMode
 from proofs.types import ZERO_ADDRESS, AccountId
 

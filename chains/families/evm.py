@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from chains.adapter import NEWEST_S, ProofRequest
-from chains.asking_all import Answers, ask_all
+from chains.answers import Answers, ask_all
 from chains.clock import Clock
 from chains.errors import HeaderRefused, ProviderError, RpcMalformed, RpcTimeout, unavailable_of_all
 from chains.families.evm_source import Candidate, EvmSource, Newest, Waiting

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chains.asking import base_slot, required_market
-from chains.questions import ListQuestion, Question
+from chains.questions import ListQuestion, Question, base_slot, required_market
 from proofs.layouts import AccountArray, Layout, PerpVenuePosition
 from proofs.sheet import AccountListSpec, ColumnSpec, ReadMode
 from proofs.types import AccountId, Hash32

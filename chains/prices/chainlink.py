@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chains.asking import base_slot
-from chains.questions import Question
+from chains.questions import Question, base_slot
 from proofs.layouts import DevFeedRound
 from proofs.sheet import ColumnSpec, ReadMode
 from proofs.types import AccountId

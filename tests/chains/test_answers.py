@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from chains.asking_all import ask_all
+from chains.answers import ask_all
 from chains.clock import SystemClock
 from chains.errors import RpcUnreachable
 
