@@ -51,7 +51,10 @@ class ChainAdapter(Protocol):
         ...
 
     async def read(
-        self, anchor: Anchor, lists: tuple[AccountListSpec, ...], listed: tuple[AccountList, ...],
+        self,
+        anchor: Anchor,
+        lists: tuple[AccountListSpec, ...],
+        listed: tuple[AccountList, ...],
         columns: tuple[ColumnSpec, ...],
     ) -> ChainReading | Unavailable:
         """Answer all columns at the anchor's block hash, agreed by the provider quorum, without proofs."""

@@ -18,9 +18,7 @@ from chains.rpc import Jitter, Provider
 
 __all__ = ["FAMILIES", "connect"]
 
-Opener: TypeAlias = Callable[
-    [Network, FinalityRule, Sequence[Provider], ChainObserver, Clock, Jitter], ChainAdapter
-]
+Opener: TypeAlias = Callable[[Network, FinalityRule, Sequence[Provider], ChainObserver, Clock, Jitter], ChainAdapter]
 
 FAMILIES: Final[Mapping[str, Opener]] = MappingProxyType({"evm": EvmAdapter})
 

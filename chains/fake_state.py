@@ -70,9 +70,7 @@ class FakeBlock:
             for slot in slots
         )
         proof = tuple(self.trie.prove(keccak256(address)))
-        return AccountAnswer(
-            address, 0, account.balance, account.trie.root, account.code_hash, proof, entries
-        )
+        return AccountAnswer(address, 0, account.balance, account.trie.root, account.code_hash, proof, entries)
 
 
 class FakeState:

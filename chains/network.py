@@ -33,9 +33,7 @@ _REQUIRED: Final = frozenset(
     {"id", "name", "family", "devnet", "block_time_ms", "lag_s", "finality", "headers", "evm_number"}
 )
 _OPTIONAL: Final = frozenset({"settles_on"})
-_TAGS: Final = MappingProxyType(
-    {"latest": Finality.LATEST, "safe": Finality.SAFE, "finalized": Finality.FINALIZED}
-)
+_TAGS: Final = MappingProxyType({"latest": Finality.LATEST, "safe": Finality.SAFE, "finalized": Finality.FINALIZED})
 _DEVNET_GROUP: Final = 31337
 _CONFIRMATIONS_MAX: Final = 100_000
 _SECONDS_MAX: Final = 3600

@@ -101,9 +101,7 @@ def test_failed_rows__when_words_are_any__then_exactly_rows_with_an_all_ones_wor
 
     found = failed_rows(b"".join(words), width)
 
-    expected = [
-        row for row in range(len(words) // width) if FAILED_WORD in words[row * width : (row + 1) * width]
-    ]
+    expected = [row for row in range(len(words) // width) if FAILED_WORD in words[row * width : (row + 1) * width]]
     assert list(found) == expected
 
 
