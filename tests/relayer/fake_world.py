@@ -92,7 +92,6 @@ def described(signers: SignerSet) -> World:
             chain,
             f"Devnet {name}",
             "",
-            0,
             Contract(LOCK_BOX[name], CODE),
             Contract(address("seeder"), CODE),
             tuple(place(name, symbol) for symbol in PLACES[name]),
