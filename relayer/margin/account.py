@@ -7,6 +7,8 @@ Rules of this file:
   assurance counts. A cell that was not read is `Missing`, never zero.
 - A source whose weight is zero can add nothing: unread, it is not missing.
 - A chain that is missing takes all its positions and all its collateral with it, for every account.
+- An account list whose contract runs other code may leave accounts out: every account of the frame is marked as if that
+  chain were missing. Whom it does name is still judged, by cells that have pins of their own: naming hides nobody.
 """
 
 from __future__ import annotations
@@ -87,7 +89,7 @@ def home_address(account: AccountId) -> Address:
 
 
 def accounts_of(snapshot: VerifiedSnapshot) -> tuple[AccountId, ...]:
-    """Return every account that a present chain names, ascending."""
+    """Return every account that a present chain names, ascending; by contracts of other code too, see above."""
     return tuple(
         sorted({one for chain in snapshot.chains for names in chain.sheet.account_lists for one in names.accounts})
     )
@@ -118,9 +120,10 @@ class PortfolioReader:
             reasons.setdefault(name, "chain_missing: not in the snapshot")
         if reasons:
             quality |= Quality.CHAIN_MISSING
-        columns = {source.column for source in rules.collateral} | {source.column for source in rules.positions}
-        if any(columns & chain.code_changed for chain in chains.values()):
+        if any(chain.code_changed for chain in chains.values()):
             quality |= Quality.CODE_CHANGED
+        if any(_is_list_changed(chain) for chain in chains.values()):
+            quality |= Quality.CHAIN_MISSING
         missing = tuple(gap for chain in sorted(reasons) for gap in _gaps_of_chain(rules, chain, reasons[chain]))
         return cls(rules, MappingProxyType(chains), missing, quality)
 
@@ -167,6 +170,10 @@ def _gaps_of_chain(rules: MarginRules, chain: ChainId, reason: str) -> list[Miss
     gaps = [Missing(f"collateral on {chain}", chain, reason, counting[0].kind)] if counting else []
     markets = [source for source in rules.positions if source.chain == chain]
     return gaps + [Missing(source.column, chain, reason, LegKind.POSITION) for source in markets]
+
+
+def _is_list_changed(chain: VerifiedChain) -> bool:
+    return any(spec.name in chain.code_changed for spec in chain.account_lists)
 
 
 def _gone(gone: Unavailable) -> str:

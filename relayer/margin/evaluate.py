@@ -7,15 +7,16 @@ same function behind it, for tests, what-if and provisional readings.
 
 | first that holds | status |
 |---|---|
-| something that is not collateral is missing, or a figure leaves 128 bits | unknown |
-| collateral is missing and E < MM without it | unknown: no upper bound is known |
+| a figure leaves 128 bits | unknown |
+| what is owed is missing, or collateral is and E < MM without it | liquidatable if E < MM at best, else unknown |
 | liability > Σ marked value of the assets + Σ positive PnL | bad_debt |
 | E < MM | liquidatable |
 | E < margin_call x MM (cross products; equality is milder) | margin_call |
 | E < warning x MM | warning |
 | else | healthy |
 
-What is missing never helps: missing collateral counts zero; of an unknown account the leaf carries bounds.
+What is missing never helps: missing collateral counts zero; where what is owed is missing the leaf carries bounds. E at
+best is what is known and the best case of everything missing; it exists only where each of them has one.
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ class _Figures:
     maintenance: int
     marked: int
 
+    @property
+    def equity(self) -> int:
+        return self.collateral - self.liability
+
 
 def evaluate_account(
     snapshot: VerifiedSnapshot, market: Market, account: AccountId, rules: MarginRules, quality: Quality
@@ -69,10 +74,12 @@ def evaluate(portfolio: Portfolio, market: Market, rules: MarginRules) -> Margin
         reason = "limit_exceeded: a figure does not fit 128 bits, or an amount 255"
         missing += (Missing("figures", rules.venue_chain, reason, LegKind.REQUIREMENT),)
         lines = ()
-    if any(not gap.is_collateral for gap in missing):
-        lines += (_bound_line(portfolio.account, rules, _sums(lines)),)
+    known = _sums(lines)
+    equity_high = _equity_high(known, missing)
+    status = _status(known, rules.status, missing, equity_high)
+    if _is_owed_missing(missing):
+        lines += (_bound_line(portfolio.account, rules, known),)
     figures = _sums(lines)
-    status = _status(figures, rules.status, missing)
     quality = portfolio.quality | terms.quality | (Quality.DEGRADED_LEG if missing else Quality.NONE)
     assurance = _assurance(portfolio, lines)
     legs = [line.leg for line in lines if line.leg is not None]
@@ -85,7 +92,7 @@ def evaluate(portfolio: Portfolio, market: Market, rules: MarginRules) -> Margin
         liability_usd=UsdE18(figures.liability),
         initial_margin_usd=UsdE18(figures.initial),
         maintenance_margin_usd=UsdE18(figures.maintenance),
-        equity_high_usd=None if missing else figures.collateral - figures.liability,
+        equity_high_usd=equity_high,
         lines=lines,
         missing=missing,
         leaf=MarginLeaf(
@@ -116,13 +123,22 @@ def status_of_figures(equity: int, maintenance: int, has_bad_debt: bool, levels:
     return Status.HEALTHY
 
 
-def _status(figures: _Figures, levels: StatusLevels, missing: tuple[Missing, ...]) -> Status:
-    if any(not gap.is_collateral for gap in missing):
-        return Status.UNKNOWN
-    equity, has_bad_debt = figures.collateral - figures.liability, figures.liability > figures.marked
-    if missing and (has_bad_debt or equity < figures.maintenance):
-        return Status.UNKNOWN
-    return status_of_figures(equity, figures.maintenance, has_bad_debt, levels)
+def _status(known: _Figures, levels: StatusLevels, missing: tuple[Missing, ...], equity_high: int | None) -> Status:
+    has_bad_debt = known.liability > known.marked
+    if _is_owed_missing(missing) or (missing and (has_bad_debt or known.equity < known.maintenance)):
+        is_below_at_best = equity_high is not None and equity_high < known.maintenance
+        return Status.LIQUIDATABLE if is_below_at_best else Status.UNKNOWN
+    return status_of_figures(known.equity, known.maintenance, has_bad_debt, levels)
+
+
+def _is_owed_missing(missing: tuple[Missing, ...]) -> bool:
+    return any(not gap.is_collateral for gap in missing)
+
+
+def _equity_high(known: _Figures, missing: tuple[Missing, ...]) -> int | None:
+    """Return equity with everything missing at its best, or None if anything missing has no upper bound."""
+    best = [gap.best_usd for gap in missing if gap.best_usd is not None]
+    return known.equity + sum(best) if len(best) == len(missing) else None
 
 
 def _sums(lines: tuple[Line, ...]) -> _Figures:

@@ -41,7 +41,7 @@ def view_to_json(view: MarginView) -> JsonObject:
 
 def summary(view: MarginView) -> tuple[str, ...]:
     """Return one sentence per reason for the view's status and marks, worst first."""
-    return (*_verdict(view), *_gaps(view), *_marks(view))
+    return (*_verdict(view), *_gaps(view), *_caps(view), *_marks(view))
 
 
 def usd_text(value: int) -> str:
@@ -52,8 +52,8 @@ def usd_text(value: int) -> str:
 
 
 def margin_ratio_text(view: MarginView) -> str | None:
-    """Return equity ÷ maintenance margin, down to four decimals; None without a requirement or where unknown."""
-    if view.maintenance_margin_usd == 0 or view.status is Status.UNKNOWN:
+    """Return equity ÷ maintenance margin, down to four decimals; None without a requirement or where not known."""
+    if view.maintenance_margin_usd == 0 or view.status is Status.UNKNOWN or _is_bound(view):
         return None
     ratio = mul_div_down(view.equity_usd, 10**RATIO_DECIMALS, view.maintenance_margin_usd)
     return format_decimal(ratio, RATIO_DECIMALS)
@@ -77,9 +77,13 @@ def _verdict(view: MarginView) -> list[str]:
     equity, maintenance = view.equity_usd, view.maintenance_margin_usd
     against = f"maintenance margin {usd_text(maintenance)}"
     if view.status is Status.UNKNOWN:
-        if view.liability_usd == UINT128_MAX:
+        if _is_bound(view):
             return ["what is owed or required is not known, so neither is the status"]
         return [f"without the missing collateral equity {usd_text(equity)} is below {against}, with it unknown"]
+    if view.status is Status.LIQUIDATABLE and view.missing and view.equity_high_usd is not None:
+        known = usd_text(sum(line.maintenance_usd for line in view.lines if line.kind is not LegKind.REQUIREMENT))
+        best = f"even with all that is missing at its best equity {usd_text(view.equity_high_usd)}"
+        return [f"{best} is below maintenance margin {known}"]
     if equity < maintenance:
         sentences = [f"equity {usd_text(equity)} is below {against} by {usd_text(maintenance - equity)}"]
         if view.status is Status.BAD_DEBT:
@@ -103,6 +107,10 @@ def _gaps(view: MarginView) -> list[str]:
     ]
 
 
+def _caps(view: MarginView) -> list[str]:
+    return [f"{line.label}: counts {usd_text(line.value_usd)}" for line in view.lines if line.is_capped]
+
+
 def _marks(view: MarginView) -> list[str]:
     told = Quality.DEGRADED_LEG | Quality.STALE_PRICE | Quality.CHAIN_MISSING | Quality.DEVNET
     names = quality_names(view.quality & ~told)
@@ -110,6 +118,11 @@ def _marks(view: MarginView) -> list[str]:
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _is_bound(view: MarginView) -> bool:
+    """Tell whether what is owed and required are bounds, because something of it is missing."""
+    return view.liability_usd == UINT128_MAX
 
 
 def _is_asset(line: Line) -> bool:
@@ -135,6 +148,7 @@ def _line_to_json(line: Line) -> JsonObject:
         "maintenance_usd": usd_text(line.maintenance_usd),
         "rounding": line.rounding.value,
         "is_signed": line.leg is not None,
+        "is_capped": line.is_capped,
     }
 
 
@@ -144,4 +158,5 @@ def _missing_to_json(missing: Missing) -> JsonObject:
         "chain": missing.chain,
         "kind": missing.kind.name.lower(),
         "reason": missing.reason,
+        "best_usd": None if missing.best_usd is None else usd_text(missing.best_usd),
     }

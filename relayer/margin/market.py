@@ -97,7 +97,9 @@ def _feed_reading(chain: VerifiedChain | None, source: PriceSource) -> FeedReadi
     words = chain.cell(source.column, b"") if chain.has(source.column) else None
     time_s = chain.anchor.block.timestamp_s
     if words is None:
-        return FeedReading(source, 0, 0, time_s, Assurance.SINGLE_RPC, "call_failed: no answer was agreed on")
+        is_changed = source.column in chain.code_changed
+        unread = "code_changed: the feed runs other code" if is_changed else "call_failed: no answer was agreed on"
+        return FeedReading(source, 0, 0, time_s, Assurance.SINGLE_RPC, unread)
     level = chain.assurance(source.column, b"")
     return FeedReading(source, words[source.answer_word], words[source.updated_word], time_s, level)
 

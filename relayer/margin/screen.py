@@ -18,8 +18,9 @@ Derivation of the band. u = 2⁻⁵³; the margin at a line is M = Σ V + Σ P -
       1 per holding, 1 per position's ⌊size · mark⌋, and per requirement (mm + 1) · line for ⌈⌈|size| · high⌉ · mm⌉
 
 Safe: M_float >= (n + 8) · 2⁻⁵³ · S_float + A, with A the sum of the absolute parts of terms that are not zero. Signed
-terms enter S by magnitude, because cancellation leaves their errors standing. The dust rule and the assurance bands are
-steps: a holding within its own error of such a step counts zero, which is the low side of both.
+terms enter S by magnitude, because cancellation leaves their errors standing. The dust rule is a step: a holding within
+its own error of it counts zero, its low side. The value limit of an assurance is none: the lesser of two numbers has no
+larger relative error than they have. A position within its error of a band that demands more makes a candidate.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from proofs.units import E18, PPM
 from relayer.margin.account import Holding
 from relayer.margin.market import Market, NoPrice, Price
 from relayer.margin.rules import CollateralSource, MarginRules, PositionSource
-from relayer.margin.rulesets.position import haircuts_up
+from relayer.margin.rulesets.position import haircuts_up, value_max
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -154,11 +155,10 @@ def _add_collateral(ledger: _Ledger, column: CollateralColumn, price: Price | No
     haircut, _ = haircuts_up(Holding(source, 0, Assurance.SINGLE_RPC, 0), rules)
     unit = 10**source.decimals
     value = column.amount * (price.low_e18 * (PPM - haircut) / (unit * PPM))
-    marked = column.amount * (price.low_e18 / unit)
     level = np.minimum(column.level, np.uint8(price.assurance))
     is_above_dust = value * (1 - STEP_ROUNDINGS * UNIT_ROUNDOFF) - 2 >= float(rules.dust_usd)
-    counts = column.is_read & is_above_dust & ~_is_too_weak(marked, level, rules)
-    ledger.add(np.where(counts, value, 0.0), 1)
+    counted = np.minimum(value, _values_max(rules, haircut)[level])
+    ledger.add(np.where(column.is_read & is_above_dust, counted, 0.0), 1)
 
 
 def _add_position(
@@ -180,6 +180,12 @@ def _add_position(
     ledger.add(column.accrued, 0)
     maintenance = high * source.maintenance_margin_ppm * line_ppm / (E18 * PPM * PPM)
     ledger.add(-np.abs(column.size) * maintenance, -(-(source.maintenance_margin_ppm + PPM) * line_ppm // PPM**2))
+
+
+def _values_max(rules: MarginRules, haircut: int) -> Floats:
+    """Return the most that a holding counts for, by the assurance of its evidence."""
+    values = (value_max(rules, level, haircut) for level in Assurance)
+    return np.array([np.inf if value is None else float(value) for value in values])
 
 
 def _is_too_weak(marked: Floats, level: Levels, rules: MarginRules) -> Bools:

@@ -30,13 +30,15 @@ class Missing:
     """Name an input that could not be used, with the reason in one readable line.
 
     `kind` says what it costs: missing collateral (balance, lock) counts zero; anything else leaves no lower bound on
-    equity, and the account is unknown whatever the rest says.
+    equity, and the account is unknown or, where even the best case is in breach, liquidatable. `best_usd` is the most
+    it could add to equity, UsdE18, with nothing required for it; None where nothing bounds it.
     """
 
     what: str
     chain: ChainId
     reason: str
     kind: LegKind
+    best_usd: int | None = None
 
     @property
     def is_collateral(self) -> bool:
@@ -49,8 +51,8 @@ class Line:
     """Explain one term. Lines sum exactly to the view's equity, initial and maintenance margin.
 
     `leg` is the signed form of the line, None for what weighs nothing (dust, free balances) and is shown only.
-    `marked_usd` is amount x price without haircut; of a position its notional, up. `rounding` is that of `value_usd`;
-    requirements are rounded up always.
+    `marked_usd` is amount x price without haircut, cut at the value limit of its assurance where `is_capped`; of a
+    position its notional, up. `rounding` is that of `value_usd`; requirements are rounded up always.
     """
 
     label: str
@@ -69,6 +71,7 @@ class Line:
     maintenance_usd: int
     rounding: Rounding
     leg: MarginLeg | None
+    is_capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,8 @@ class MarginView:
     """Hold the exact figures of one account in one frame, UsdE18.
 
     Equity = collateral - liability exactly. `equity_high_usd` is the best case where something is missing (None: no
-    upper bound). Of an unknown account the figures, here as in the leaf, are bounds (collateral from below, the rest
-    from above, 2^128 - 1 where there is no bound), never the last healthy figures; a line of its own carries the bound.
+    upper bound). Where what is owed is not known the figures, here as in the leaf, are bounds (collateral from below,
+    the rest from above, 2^128 - 1), never the last healthy figures; a line of its own carries the bound.
     """
 
     account: AccountId

@@ -13,6 +13,7 @@ from relayer.margin.market import market_of
 from relayer.margin.view import MarginView
 from tests.relayer.margin.build import BTC_PERP, ETH_PERP, RULES, T0, A, B, C, World, account
 from tests.relayer.margin.strategies import UNHURRIED
+from tests.relayer.margin.test_evaluate_properties import is_not_better
 
 ONE = account(1)
 SOURCES = (*RULES.collateral, *RULES.positions)
@@ -65,7 +66,7 @@ def test_inv_14__any_inputs_deleted_or_aged__never_better(world: World, removals
         worse = judged(world)
         assert worse.equity_usd <= view.equity_usd
         assert worse.maintenance_margin_usd >= view.maintenance_margin_usd
-        assert worse.status is Status.UNKNOWN or (view.status is not Status.UNKNOWN and worse.status >= view.status)
+        assert is_not_better(view, worse)
         view = worse
 
 

@@ -153,20 +153,26 @@ def test_screen__unread_position_wide_word_or_missing_price__candidate() -> None
     assert screen(columns, market(DOLLAR=E18), rules_).indices == (0, 1, 2)
 
 
-def test_screen__collateral_within_float_error_of_a_band__counts_zero() -> None:
+def test_screen__collateral_past_the_value_limit_of_its_assurance__counts_the_limit() -> None:
     edge = 10**30
     rules_ = with_bands(
         (edge, QUORUM), (None, PROOF), rules=replace(PLAIN, collateral=(DOLLAR,), positions=(ETH_PERP,))
     )
-    owing = position(ETH_PERP, 0, 5)
+    near, above = edge - 10**20, 2 * edge
     held = [
-        portfolio(holding(DOLLAR, edge + units, level), owing)
-        for units, level in ((-(10**20), QUORUM), (0, QUORUM), (1, QUORUM), (1, PROOF))
+        portfolio(holding(DOLLAR, amount, level), position(ETH_PERP, 0, owed))
+        for amount, level, owed in (
+            (edge + 1, QUORUM, near),
+            (above, QUORUM, near),
+            (above, QUORUM, edge),
+            (above, QUORUM, edge + 1),
+            (above, PROOF, edge + 1),
+        )
     ]
 
-    assert screen(columns_of(held, rules_), market(**PRICES), rules_).indices == (1, 2)
-    assert evaluate(held[1], market(**PRICES), rules_).status is Status.HEALTHY
-    assert evaluate(held[2], market(**PRICES), rules_).status is Status.UNKNOWN
+    assert screen(columns_of(held, rules_), market(**PRICES), rules_).indices == (2, 3)
+    assert evaluate(held[2], market(**PRICES), rules_).status is Status.HEALTHY
+    assert evaluate(held[3], market(**PRICES), rules_).status is Status.BAD_DEBT
 
 
 def test_screen__wide_interval__longs_at_its_low_end_and_shorts_at_its_high_end() -> None:

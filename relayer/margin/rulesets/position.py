@@ -12,13 +12,20 @@
 | an input | that is | counts |
 |---|---|---|
 | collateral | worth less than dust (at the last known price where there is none) | not at all: no leg, no marks |
-| collateral | unpriced, or below the assurance its value demands | zero, and is missing |
-| position | unpriced, or below the assurance its notional demands | missing: the account is unknown |
+| collateral | worth more than the value limit of its assurance | the limit less haircut; DEGRADED_LEG |
+| collateral | unpriced, or of an assurance that no band takes | zero, and is missing |
+| position | unpriced, or below the assurance its notional demands | missing: what is owed is not known |
 | position | of size 0 | its entry and accrued value, no price needed; all three zero: not at all |
 
-Monotone: more collateral never lowers equity, a larger haircut or debt never raises it. Two documented exceptions:
-an amount that grows past an assurance band demands the next level for the whole of it (so policies ask the proof
-level of every band where strangers may lock for an account), and figures beyond 128 bits make the account unknown.
+The value limit of an assurance is the largest value that the policy's bands let it carry; V and I are cut at it, so
+that what anybody adds never costs what was there. Positions have no limit but a demand: only their owner enlarges them.
+
+The best case, where something bounds it: of a short without a price, a price of zero, -entry value + accrued; of
+missing collateral, the value limit of its assurance less haircut. A long without a price, and what was not read, have
+none.
+
+Monotone: more collateral never lowers equity, a larger haircut or debt never raises it. One documented exception:
+figures beyond 128 bits make the account unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +36,17 @@ from typing import Final
 from proofs.attestation import MarginLeg
 from proofs.keccak import keccak256
 from proofs.types import AccountId, Assurance, Encumbrance, Hash32, LegKind, Quality, caip10
-from proofs.units import E18, PPM, compose_haircuts_up, mul_div_down, mul_div_up, share_up, value_down, value_up
+from proofs.units import (
+    E18,
+    PPM,
+    UINT256_MAX,
+    compose_haircuts_up,
+    mul_div_down,
+    mul_div_up,
+    share_up,
+    value_down,
+    value_up,
+)
 from relayer.margin.account import Holding, Portfolio, Position, home_address, weight_ppm
 from relayer.margin.market import Market, NoPrice, Price
 from relayer.margin.rules import CollateralSource, MarginRules
@@ -37,6 +54,8 @@ from relayer.margin.rulesets.terms import Terms
 from relayer.margin.view import Line, Missing, Rounding
 
 E18_DECIMALS: Final = 18
+CAPPED: Final = Quality.DEGRADED_LEG
+"""Marks an account of which a leg counts for less than it is worth, because its assurance carries no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +90,22 @@ def _holding_term(account: AccountId, holding: Holding, price: Price | NoPrice, 
         return _unpriced_holding(holding, price, haircut, rules)
     source, amount = holding.source, holding.amount_raw
     scale = 10**source.decimals * PPM
-    marked = value_down(amount, price.low_e18, source.decimals)
+    marked: int = value_down(amount, price.low_e18, source.decimals)
     value = mul_div_down(amount * price.low_e18, PPM - haircut, scale)
     if value == 0 or value < rules.dust_usd:
         label = "weighs nothing" if haircut == PPM else "dust"
         return _Term(_shown(holding, f"{source.symbol} {label}", (price.low_e18, haircut, marked)))
     level = min(holding.assurance, price.assurance)
-    if level < (required := required_assurance(rules, marked)):
-        gap = Missing(source.column, source.chain, _too_weak(level, required), source.kind)
+    limit = value_limit(rules, level)
+    if limit == 0:
+        weak = _too_weak(level, required_assurance(rules, marked))
+        gap = Missing(source.column, source.chain, weak, source.kind, value_max(rules, holding.assurance, haircut))
         line = _shown(holding, f"{source.symbol} missing: assurance", (price.low_e18, haircut, marked))
         return _Term(line, gap)
-    initial = value - mul_div_down(amount * price.low_e18, PPM - haircut_initial, scale)
+    value_initial = mul_div_down(amount * price.low_e18, PPM - haircut_initial, scale)
+    is_capped = limit is not None and marked > limit
+    marked, value = _cut(marked, limit), _cut(value, value_max(rules, level, haircut))
+    value_initial = _cut(value_initial, value_max(rules, level, haircut_initial))
     leg = MarginLeg(
         holder_key=_holder_key(account, holding),
         chain_key=text_key(source.chain),
@@ -94,11 +118,14 @@ def _holding_term(account: AccountId, holding: Holding, price: Price | NoPrice, 
         haircut_ppm=haircut,
         entry_value_usd=0,
         value_usd=value,
-        initial_usd=initial,
+        initial_usd=value - value_initial,
         maintenance_usd=0,
     )
     label = f"{source.symbol} {source.encumbrance.name.lower()} on {source.chain}"
-    return _Term(_line(label, holding, leg, marked), quality=price.quality)
+    if is_capped:
+        label += f", capped: assurance {level.name.lower()} carries no more"
+    quality = price.quality | (CAPPED if is_capped else Quality.NONE)
+    return _Term(_line(label, holding, leg, marked, is_capped=is_capped), quality=quality)
 
 
 def _unpriced_holding(holding: Holding, price: NoPrice, haircut: int, rules: MarginRules) -> _Term:
@@ -108,8 +135,13 @@ def _unpriced_holding(holding: Holding, price: NoPrice, haircut: int, rules: Mar
         return _Term(_shown(holding, f"{source.symbol} weighs nothing", (0, haircut, 0)))
     if price.last_e18 > 0 and value_up(holding.amount_raw, price.last_e18, source.decimals) < rules.dust_usd:
         return _Term(_shown(holding, f"{source.symbol} dust", (0, haircut, 0)))
-    gap = Missing(source.column, source.chain, f"no price of {source.symbol}: {price.reason}", source.kind)
+    reason, most = f"no price of {source.symbol}: {price.reason}", value_max(rules, holding.assurance, haircut)
+    gap = Missing(source.column, source.chain, reason, source.kind, most)
     return _Term(_shown(holding, f"{source.symbol} missing: no price", (0, haircut, 0)), gap, price.quality)
+
+
+def _cut(value: int, most: int | None) -> int:
+    return value if most is None else min(value, most)
 
 
 def haircuts_up(holding: Holding, rules: MarginRules) -> tuple[int, int]:
@@ -157,8 +189,8 @@ def _position_term(account: AccountId, position: Position, price: Price | NoPric
     if size == 0:
         return _priced_position(account, position, None, rules)
     if isinstance(price, NoPrice):
-        reason = f"no price of {source.symbol}: {price.reason}"
-        return _Term(None, Missing(source.column, source.chain, reason, LegKind.POSITION), price.quality)
+        reason, best = f"no price of {source.symbol}: {price.reason}", _best_of_short(position, rules)
+        return _Term(None, Missing(source.column, source.chain, reason, LegKind.POSITION, best), price.quality)
     return _priced_position(account, position, price, rules)
 
 
@@ -170,7 +202,8 @@ def _priced_position(account: AccountId, position: Position, price: Price | None
     notional = mul_div_up(abs(size), high, E18)
     level = min(position.assurance, price.assurance) if price else position.assurance
     if level < (required := required_assurance(rules, notional)):
-        return _Term(None, Missing(source.column, source.chain, _too_weak(level, required), LegKind.POSITION))
+        weak, best = _too_weak(level, required), _best_of_short(position, rules)
+        return _Term(None, Missing(source.column, source.chain, weak, LegKind.POSITION, best))
     leg = MarginLeg(
         holder_key=text_key(caip10(source.chain, home_address(account))),
         chain_key=text_key(source.chain),
@@ -191,6 +224,16 @@ def _priced_position(account: AccountId, position: Position, price: Price | None
     return _Term(_line(label, position, leg, notional), quality=price.quality if price else Quality.NONE)
 
 
+def _best_of_short(position: Position, rules: MarginRules) -> int | None:
+    """Return what a short is worth at a price of zero, where nothing must be held against it; None for a long.
+
+    Without a price nobody knows which band its notional falls into: the assurance must do for any value.
+    """
+    if position.size_e18 > 0 or position.assurance < required_assurance(rules, UINT256_MAX):
+        return None
+    return position.accrued_usd - position.entry_value_usd
+
+
 # --- both ------------------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +246,29 @@ def required_assurance(rules: MarginRules, marked_usd: int) -> Assurance:
         if band.up_to_usd is None or marked_usd <= band.up_to_usd:
             return band.level
     return Assurance.AUTHENTICATED_HEADER if rules.assurance else Assurance.SINGLE_RPC
+
+
+def value_limit(rules: MarginRules, level: Assurance) -> int | None:
+    """Return the largest marked value that evidence of a level carries, UsdE18: None without limit, 0 if none.
+
+    The law of `required_assurance` read the other way; like there, a value beyond the last band demands the highest
+    level, and a policy without bands demands nothing.
+    """
+    if not rules.assurance or level is Assurance.AUTHENTICATED_HEADER:
+        return None
+    limit = 0
+    for band in rules.assurance:
+        if band.level <= level:
+            if band.up_to_usd is None:
+                return None
+            limit = max(limit, band.up_to_usd)
+    return limit
+
+
+def value_max(rules: MarginRules, level: Assurance, haircut_ppm: int) -> int | None:
+    """Return the most that collateral of an assurance counts for at any amount and price, UsdE18; None: no limit."""
+    limit = value_limit(rules, level)
+    return None if limit is None else mul_div_down(limit, PPM - haircut_ppm, PPM)
 
 
 def text_key(text: str) -> Hash32:
@@ -219,7 +285,7 @@ def _too_weak(level: Assurance, required: Assurance) -> str:
     return f"assurance {level.name.lower()} is below {required.name.lower()}, which the policy demands of its value"
 
 
-def _line(label: str, read: Holding | Position, leg: MarginLeg, marked: int) -> Line:
+def _line(label: str, read: Holding | Position, leg: MarginLeg, marked: int, *, is_capped: bool = False) -> Line:
     """Return the readable form of a leg; `marked` is a position's notional."""
     source = read.source
     return Line(
@@ -239,4 +305,5 @@ def _line(label: str, read: Holding | Position, leg: MarginLeg, marked: int) -> 
         maintenance_usd=leg.maintenance_usd,
         rounding=Rounding.DOWN,
         leg=leg,
+        is_capped=is_capped,
     )

@@ -16,6 +16,8 @@ from relayer.margin.rules import MarginRules
 
 UNIT = Fraction(1, 10**18)
 MAXIMUM = 2**128 - 1
+BEYOND = 2**300
+"""More than any band names."""
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Verdict:
     marked: int = 0
     lost_assets: int = 0
     lost_positions: int = 0
+    best: int | None = 0
+    equity_best: int | None = None
     status: Status = Status.UNKNOWN
     notes: list[str] = field(default_factory=list)
 
@@ -36,20 +40,28 @@ class Verdict:
     def equity(self) -> int:
         return self.collateral - self.liability
 
+    @property
+    def equity_high(self) -> int | None:
+        return None if self.best is None else self.equity + self.best
+
+    def lose(self, best: int | None) -> None:
+        """Add what something missing could add at best; nothing bounds the sum once one of them is not bounded."""
+        self.best = None if self.best is None or best is None else self.best + best
+
 
 def judge(portfolio: Portfolio, market: Market, rules: MarginRules) -> Verdict:
     verdict = Verdict()
     verdict.lost_assets = sum(1 for gap in portfolio.missing if gap.is_collateral)
     verdict.lost_positions = sum(1 for gap in portfolio.missing if not gap.is_collateral)
+    for gap in portfolio.missing:
+        verdict.lose(gap.best_usd)
     for held in portfolio.holdings:
         _asset(verdict, held, market, rules)
     for held in portfolio.positions:
         _position(verdict, held, market, rules)
+    verdict.status, verdict.equity_best = _status(verdict, rules), verdict.equity_high
     if verdict.lost_positions:
-        verdict.status = Status.UNKNOWN
         verdict.liability = verdict.initial = verdict.maintenance = MAXIMUM
-    else:
-        verdict.status = _status(verdict, rules)
     return verdict
 
 
@@ -62,18 +74,27 @@ def _asset(verdict: Verdict, held, market: Market, rules: MarginRules) -> None:
     if not isinstance(price, Price):
         last = Fraction(getattr(price, "last_e18", 0), 10**18)
         is_dust = last > 0 and _up(tokens * last) < rules.dust_usd
-        verdict.lost_assets += 0 if is_dust else 1
+        if not is_dust:
+            verdict.lost_assets += 1
+            verdict.lose(_most(held.assurance, rules, keep_maintenance))
         return
     dollars = tokens * price.low_e18 * UNIT
     value = _down(dollars * keep_maintenance)
     if value == 0 or value < rules.dust_usd:
         return
-    if min(held.assurance, price.assurance) < _demanded(_down(dollars), rules):
+    level = min(held.assurance, price.assurance)
+    limit = _largest(level, rules)
+    if limit == 0:
         verdict.lost_assets += 1
+        verdict.lose(_most(held.assurance, rules, keep_maintenance))
         return
+    opening = _down(dollars * keep_initial)
+    for_opening, for_holding = _most(level, rules, keep_initial), _most(level, rules, keep_maintenance)
+    if limit is not None:
+        value, opening = min(value, for_holding), min(opening, for_opening)
     verdict.collateral += value
-    verdict.marked += _down(dollars)
-    verdict.initial += value - _down(dollars * keep_initial)
+    verdict.marked += _down(dollars) if limit is None else min(_down(dollars), limit)
+    verdict.initial += value - opening
 
 
 def _position(verdict: Verdict, held, market: Market, rules: MarginRules) -> None:
@@ -84,12 +105,14 @@ def _position(verdict: Verdict, held, market: Market, rules: MarginRules) -> Non
         price = market.prices.get(held.source.symbol)
         if not isinstance(price, Price):
             verdict.lost_positions += 1
+            verdict.lose(_best_of(held, rules))
             return
         level = min(level, price.assurance)
         worth = size * UNIT * (price.low_e18 if size > 0 else price.high_e18)
         notional = _up(abs(size) * price.high_e18 * UNIT)
     if level < _demanded(notional, rules):
         verdict.lost_positions += 1
+        verdict.lose(_best_of(held, rules))
         return
     gain = _down(worth - (held.entry_value_usd - held.accrued_usd) * UNIT)
     verdict.collateral += max(gain, 0)
@@ -117,10 +140,32 @@ def _demanded(marked: int, rules: MarginRules) -> Assurance:
     return Assurance.AUTHENTICATED_HEADER if rules.assurance else Assurance.SINGLE_RPC
 
 
+def _largest(level: Assurance, rules: MarginRules) -> int | None:
+    """Return the largest value that a level may carry: the supremum of all values that demand no more."""
+    if _demanded(BEYOND, rules) <= level:
+        return None
+    edges = [band.up_to_usd for band in rules.assurance if band.up_to_usd is not None]
+    return max((edge for edge in edges if _demanded(edge, rules) <= level), default=0)
+
+
+def _most(level: Assurance, rules: MarginRules, keep: Fraction) -> int | None:
+    limit = _largest(level, rules)
+    return None if limit is None else math.floor(limit * keep)
+
+
+def _best_of(held, rules: MarginRules) -> int | None:
+    """Return what a position could bring at most: a short at a price of zero, if its evidence does for any value."""
+    if held.size_e18 > 0 or held.assurance < _demanded(BEYOND, rules):
+        return None
+    return held.accrued_usd - held.entry_value_usd
+
+
 def _status(verdict: Verdict, rules: MarginRules) -> Status:
     equity, need = Fraction(verdict.equity), Fraction(verdict.maintenance)
-    if verdict.lost_assets and (equity < need or verdict.liability > verdict.marked):
-        return Status.UNKNOWN
+    has_bad_debt = verdict.liability > verdict.marked
+    if verdict.lost_positions or (verdict.lost_assets and (equity < need or has_bad_debt)):
+        best = verdict.equity_high
+        return Status.LIQUIDATABLE if best is not None and best < need else Status.UNKNOWN
     if verdict.liability > verdict.marked:
         return Status.BAD_DEBT
     if equity < need:

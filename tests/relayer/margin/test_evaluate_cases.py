@@ -38,7 +38,6 @@ from .build import (
     portfolio,
     position,
     sums,
-    with_bands,
 )
 
 DOLLAR = lock("lock:dollar", A, "DOLLAR", 18)
@@ -294,47 +293,6 @@ def test_th_082_free_balance__weight_zero__shown_only_whatever_its_price() -> No
         assert (view.collateral_usd, view.quality, view.missing) == (0, Quality.NONE, ())
         assert view.lines[0].leg is None
         assert view.leaf.legs_root == bytes(32)
-
-
-@pytest.mark.parametrize(("amount", "counts"), [(10_000, True), (10_001, False)])
-def test_assurance_band__value_above_it_on_weaker_evidence__missing(amount: int, counts: bool) -> None:
-    rules = with_bands((10_000, QUORUM), (None, PROOF), rules=PLAIN)
-
-    view = evaluate(portfolio(holding(DOLLAR, amount, QUORUM)), market(**PRICES), rules)
-
-    assert view.collateral_usd == (amount if counts else 0)
-    assert bool(view.missing) is not counts
-    assert (view.quality == Quality.DEGRADED_LEG) is not counts
-
-
-def test_assurance_band__position_above_it_on_a_weaker_price__unknown() -> None:
-    rules = with_bands((19_999 * E18, QUORUM), (None, PROOF), rules=PLAIN)
-    held = with_equity(5000 * E18)
-    weak_price = market(**PRICES)
-    weak_price.prices["ETH"] = replace(weak_price.prices["ETH"], assurance=QUORUM)
-
-    strong, weak = evaluate(held, market(**PRICES), rules), evaluate(held, weak_price, rules)
-
-    assert strong.status is Status.HEALTHY
-    assert weak.status is Status.UNKNOWN
-
-
-def test_assurance_band__holding_priced_by_a_weaker_feed__missing() -> None:
-    weak = market(**PRICES)
-    weak.prices["DOLLAR"] = replace(weak.prices["DOLLAR"], assurance=QUORUM)
-    held = portfolio(holding(DOLLAR, 100, PROOF))
-
-    assert evaluate(held, weak, with_bands((None, PROOF), rules=PLAIN)).collateral_usd == 0
-    assert evaluate(held, weak, PLAIN).assurance is QUORUM
-
-
-def test_assurance_band__value_beyond_the_last__highest_level_demanded() -> None:
-    rules = with_bands((10_000, QUORUM), rules=PLAIN)
-
-    view = evaluate(portfolio(holding(DOLLAR, 10_001, PROOF)), market(**PRICES), rules)
-
-    assert view.collateral_usd == 0
-    assert "authenticated_header" in view.missing[0].reason
 
 
 def test_assurance__of_the_leaf__weakest_contributing_leg_and_every_position_read() -> None:

@@ -15,7 +15,7 @@ from relayer.margin.evaluate import evaluate
 from relayer.margin.explain import margin_ratio_text, quality_names, summary, usd_text, view_to_json
 from relayer.margin.market import NoPrice
 
-from .build import ETH_PERP, holding, market, portfolio, position
+from .build import BTC_PERP, ETH_PERP, PROOF, QUORUM, holding, market, portfolio, position, with_bands
 from .strategies import cases
 from .test_evaluate_cases import DOLLAR, PLAIN, PRICES, with_equity
 
@@ -79,6 +79,33 @@ def test_summary__unpriced_position__unknown_with_the_reason() -> None:
     )
 
 
+def test_summary__short_without_a_price_below_at_best__says_so_and_no_figure_of_the_bound() -> None:
+    # 10 ETH long at 2000 hold 1000; the short of BTC brings 50 at a price of zero: 900 + 50 < 1000
+    held = portfolio(*_parts(with_equity(900 * E18)), position(BTC_PERP, -E18, -60 * E18, -10 * E18))
+    view = evaluate(held, market(**PRICES | {"BTC": NoPrice("BTC", "call_failed")}), PLAIN)
+
+    assert summary(view) == (
+        "even with all that is missing at its best equity 950.00 is below maintenance margin 1000.00",
+        "perp:btc on eip155:31337001 is missing: no price of BTC: call_failed",
+    )
+    assert margin_ratio_text(view) is None
+    assert view_to_json(view)["missing"][0]["best_usd"] == "50.00"
+
+
+def test_summary__capped_leg__says_what_it_counts() -> None:
+    rules = with_bands((100 * E18, QUORUM), (None, PROOF), rules=PLAIN)
+    view = evaluate(portfolio(holding(DOLLAR, 150 * E18, QUORUM)), market(**PRICES), rules)
+
+    assert summary(view) == (
+        "DOLLAR escrowed on eip155:31337001, capped: assurance rpc_quorum carries no more: counts 100.00",
+    )
+    assert view_to_json(view)["lines"][0]["is_capped"] is True
+
+
+def _parts(held):
+    return (*held.holdings, *held.positions)
+
+
 def test_summary__wide_price__named_last() -> None:
     prices = market(**PRICES)
     prices.prices["DOLLAR"] = replace(prices.prices["DOLLAR"], quality=Quality.WIDE_PRICE)
@@ -119,6 +146,7 @@ def test_view_to_json__hand_account__strings_that_read_as_money() -> None:
         "maintenance_usd": "1000.00",
         "rounding": "down",
         "is_signed": True,
+        "is_capped": False,
     }
 
 
