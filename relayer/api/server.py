@@ -1,14 +1,16 @@
 """Server: aiohttp around the route table. The only module of the API that knows HTTP.
 
-Bounded: URL, headers, query; bodies are refused unread. How many may connect is the business of the proxy in front.
-Every fault becomes a problem document; the marked fence is the only broad `except` of the API, it records a bug and
-answers 500 without saying why.
+Bounded: URL, headers, query, connections and their silence; bodies are refused unread. Who may connect how often is the
+business of the proxy in front; here nobody shall be able to take the descriptors that frames need. Every fault becomes
+a problem document; the marked fence is the only broad `except` of the API, it records a bug and answers 500 without
+saying why.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final, Protocol
@@ -29,6 +31,12 @@ URL_BYTES_MAX: Final = 2048
 HEADER_BYTES_MAX: Final = 8190
 HEADERS_MAX: Final = 64
 SHUTDOWN_S: Final = 2.0
+CONNECTIONS_MAX: Final = 512
+"""Half of the 1,024 descriptors that a process usually gets; database and nodes need some hundred."""
+SILENCE_S: Final = 20.0
+"""How long a connection may be open without a whole request; pollers come back once per frame."""
+CONNECTION_S_MAX: Final = 300.0
+"""How long a connection may live, whatever its client does or does not read; a bundle of 256 MB passes at 1 MB/s."""
 BACKLOG_MAX: Final = 128
 IF_NONE_MATCH_CHARS_MAX: Final = 1024
 
@@ -91,8 +99,26 @@ class Connection(web.RequestHandler):
             max_line_size=URL_BYTES_MAX,
             max_field_size=HEADER_BYTES_MAX,
             max_headers=HEADERS_MAX,
+            keepalive_timeout=SILENCE_S,
         )
         self._observer = observer
+        self._server = manager
+        self._ending: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection while there is room; one too many is cut."""
+        assert isinstance(transport, asyncio.Transport)
+        if len(self._server.connections) >= connections_max():
+            transport.abort()
+            return
+        self._ending = asyncio.get_running_loop().call_later(CONNECTION_S_MAX, transport.abort)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the connection."""
+        if self._ending is not None:
+            self._ending.cancel()
+        super().connection_lost(exc)
 
     def handle_error(
         self,
@@ -133,6 +159,12 @@ async def serve(app: web.Application, observer: RequestObserver, host: str, port
         await runner.cleanup()
         raise
     return Listening(runner, server)
+
+
+def connections_max() -> int:
+    """Return how many connections are taken at once: at most half of what this process may open."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS_MAX if descriptors == resource.RLIM_INFINITY else min(CONNECTIONS_MAX, descriptors // 2)
 
 
 def _handling(route: Route, handlers: Handlers) -> Handling:
