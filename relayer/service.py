@@ -40,7 +40,7 @@ from relayer.pipeline_health import Health
 from relayer.pipeline_ports import Alone, Ports, SigningPorts
 from relayer.plan import column_specs, list_specs, settled_s
 from relayer.scheduler import Scheduler
-from relayer.signers.keystore import OpenedSigner, open_signer, open_transport
+from relayer.signers.keystore import OpenedSigner, open_signer
 from relayer.store.sqlite import SqliteStore
 
 COMPUTE_THREADS: Final = 2
@@ -210,11 +210,11 @@ async def _signer(policy: Policy, config: OperatorConfig, observe: Observe) -> S
 
 
 def _signing(policy: Policy, config: OperatorConfig, signer: Signer, store: SqliteStore) -> SigningPorts:
-    """Sign alone. Votes of a single relayer never leave it, so a key made for this run will do where none is given."""
+    """Sign alone. Votes of a single relayer never leave it, so a key made for this run signs them."""
     if policy.signers.k > 1:
         problem = f"the policy needs {policy.signers.k} signers; this version has no connections to other relayers"
         raise ConfigError(config.source, Fault("signer", problem, "sign with k = 1, or observe without [signer]"))
-    transport = LocalSigner(secrets.token_bytes(32)) if config.transport is None else open_transport(config.transport)
+    transport = LocalSigner(secrets.token_bytes(32))
     return SigningPorts(signer, transport, (transport.address,), Alone(), store)
 
 

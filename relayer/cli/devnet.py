@@ -28,7 +28,6 @@ devnet_app = typer.Typer(help="Run the local world of the demo.", no_args_is_hel
 POLICY_FILE: Final = "policy.toml"
 OPERATOR_FILE: Final = "relayer.toml"
 SIGNER_KEY_FILE: Final = "signer.key"
-TRANSPORT_KEY_FILE: Final = "transport.key"
 STORE_FILE: Final = "relayer.db"
 LISTEN_DEFAULT: Final = "127.0.0.1:8547"
 KEY_MODE: Final = 0o600
@@ -143,7 +142,6 @@ def write_site(urls: Sequence[str], directory: Path, listen: str) -> Site:
 
     directory.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
     signer = LocalSigner(_new_key(directory / SIGNER_KEY_FILE))
-    _new_key(directory / TRANSPORT_KEY_FILE)
     world = deploy_world(list(urls), SignerSet((signer.address,), k=1, f=0))
     site = Site(world, directory.resolve())
     site.policy_file.write_text(policy_text(world.policy_document()))
@@ -221,7 +219,6 @@ def _operator_text(world: World, listen: str) -> str:
         f'# Written by `relayer devnet up`.\npolicy = "{POLICY_FILE}"\nstore = "sqlite://{STORE_FILE}"\n',
         *(provider.format(chain=chain.chain, label=_label(chain)) for chain in world.chains),
         f'[signer]\nkind = "key_file"\npath = "{SIGNER_KEY_FILE}"\n',
-        f'[transport]\nkey = {{ file = "{TRANSPORT_KEY_FILE}" }}\n',
         f'[api]\nlisten = "{listen}"\n',
     ]
     return "\n".join(parts)

@@ -23,7 +23,6 @@ def dump_of(config: OperatorConfig) -> dict[str, Json]:
             for provider in config.providers
         ],
         "signer": _signer(config),
-        "transport": None if config.transport is None else {"key": _masked(config.transport)},
         "api": None if config.api is None else {"listen": _listen(config.api.host, config.api.port)},
         "log": {"format": config.log_format.value},
         "retention": {"leaves_s": config.retention.leaves_s, "bundles": config.retention.bundles},

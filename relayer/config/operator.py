@@ -66,17 +66,13 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class OperatorConfig:
-    """Hold one operator's configuration. `signer` None: observe only; `api` None: serve nothing.
-
-    `transport` is the key that signs votes and plans between relayers (32 bytes of hex), never margin claims.
-    """
+    """Hold one operator's configuration. `signer` None: observe only; `api` None: serve nothing."""
 
     source: str
     policy: Path
     store: Path
     providers: tuple[ProviderConfig, ...]
     signer: SignerConfig | None
-    transport: Secret | None
     api: ApiConfig | None
     log_format: LogFormat
     retention: Retention
@@ -85,4 +81,4 @@ class OperatorConfig:
         """Return every secret it refers to."""
         urls = tuple(provider.url for provider in self.providers)
         password = (self.signer.password,) if self.signer is not None and self.signer.password is not None else ()
-        return (*urls, *password, *((self.transport,) if self.transport is not None else ()))
+        return (*urls, *password)

@@ -61,12 +61,6 @@ class SignerTable(Table):
     password: SecretReference = None
 
 
-class TransportTable(Table):
-    """`[transport]`: the key that signs votes and plans between relayers."""
-
-    key: SecretReference
-
-
 class ApiTable(Table):
     """`[api]`: where the API listens; absent: no API."""
 
@@ -93,7 +87,6 @@ class OperatorDocument(Table):
     store: Annotated[StrictStr, Field(min_length=1)]
     provider: Annotated[list[ProviderTable], Field(min_length=1, max_length=1024)]
     signer: SignerTable | None = None
-    transport: TransportTable | None = None
     api: ApiTable | None = None
     log: LogTable = LogTable()
     retention: RetentionTable = RetentionTable()
@@ -190,7 +183,6 @@ class _Reader:
             store=self._store(model.store),
             providers=tuple(self._provider(index, table) for index, table in enumerate(model.provider)),
             signer=self._signer(model.signer) if model.signer is not None else None,
-            transport=self._secret("transport.key", model.transport.key) if model.transport is not None else None,
             api=_listen(model.api.listen) if model.api is not None else None,
             log_format=LogFormat(model.log.format),
             retention=Retention(model.retention.leaves_s, model.retention.bundles),
@@ -214,8 +206,6 @@ class _Reader:
 
     def _secret_faults(self, model: OperatorDocument) -> Iterator[Fault]:
         places = [(f"provider[{index}].url", table.url) for index, table in enumerate(model.provider)]
-        if model.transport is not None:
-            places.append(("transport.key", model.transport.key))
         if model.signer is not None and model.signer.password is not None:
             places.append(("signer.password", model.signer.password))
         for key, value in places:

@@ -212,9 +212,6 @@ _OPERATOR_TAIL: Final = """\
 # path = "signer.json"
 # password = { file = "signer.password" }
 
-# [transport]                    # signs votes between relayers, never margin
-# key = { file = "transport.key" }
-
 [api]
 listen = "127.0.0.1:8547"
 

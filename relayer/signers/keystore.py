@@ -17,7 +17,7 @@ from proofs.signing import LocalSigner
 from proofs.types import Address, parse_address, parse_bytes
 from relayer.config.operator import SignerConfig, SignerKind
 from relayer.config.secret import Secret
-from relayer.errors import ConfigError, Fault, SignerFault
+from relayer.errors import SignerFault
 
 KEY_FILE_BYTES_MAX: Final = 16 * 1024
 """A keystore is about 500 bytes."""
@@ -46,21 +46,6 @@ def open_signer(config: SignerConfig) -> OpenedSigner:
         case SignerKind.KEY_FILE:
             signer = _from_hex(config.path, raw)
     return OpenedSigner(signer, permission_warning(config.path))
-
-
-def open_transport(secret: Secret) -> LocalSigner:
-    """Open the key that signs votes and plans.
-
-    Raises: ConfigError when it is missing or no key.
-    """
-    text = secret.resolve().strip()
-    try:
-        return LocalSigner(parse_bytes(text if text.startswith("0x") else "0x" + text, 32))
-    except (ValueError, ConstructionRefused):
-        fault = Fault(
-            secret.place.key, "not a secp256k1 key", "32 bytes of hex, for example from `openssl rand -hex 32`"
-        )
-        raise ConfigError(secret.place.source, fault) from None
 
 
 def keystore_address(path: Path) -> Address | None:

@@ -44,8 +44,6 @@ url = { env = "SECRET_URL" }
 kind = "keystore"
 path = "key.json"
 password = { env = "SECRET_PASSWORD" }
-[transport]
-key = { file = "transport.key" }
 """
 
 
@@ -53,7 +51,6 @@ def site(folder: Path) -> dict[str, str]:
     (folder / "policy.toml").write_text(POLICY_TEXT)
     (folder / "relayer.toml").write_text(OPERATOR)
     (folder / "url").write_text(URL)
-    (folder / "transport.key").write_text(KEY)
     (folder / "key.json").write_text(json.dumps(Account.encrypt(KEY, PASSWORD, kdf="pbkdf2", iterations=2)))
     return {"SECRET_URL": URL, "SECRET_PASSWORD": PASSWORD}
 
@@ -67,8 +64,8 @@ def test_inv_29_command_line__every_offline_verb__prints_no_secret(tmp_path: Pat
         OPERATOR.replace('{ file = "url" }', f'{{ env = "{URL}" }}'),
         OPERATOR.replace('{ file = "url" }', f'{{ vault = "{URL}" }}'),
         OPERATOR.replace('{ env = "SECRET_PASSWORD" }', f'["{PASSWORD}"]'),
-        OPERATOR.replace('{ file = "transport.key" }', f'{{ file = "transport.key" }}\nextra = "{KEY}"'),
-        OPERATOR.replace('{ file = "transport.key" }', f'"{KEY}'),
+        OPERATOR.replace('{ env = "SECRET_PASSWORD" }', f'{{ env = "SECRET_PASSWORD" }}\nextra = "{KEY}"'),
+        OPERATOR.replace('{ env = "SECRET_PASSWORD" }', f'"{KEY}'),
     ]
     printed = []
     for verb in (("config", "check"), ("config", "dump")):
@@ -90,7 +87,7 @@ def test_inv_29_configuration__printed_in_every_way__shows_no_secret(tmp_path: P
 
     text = f"{config!r} {config} {config.secrets()} {[str(secret) for secret in config.secrets()]}"
 
-    assert len(revealed) == 4
+    assert len(revealed) == 3
     assert any(seed in " ".join(revealed) for seed in SEEDS)
     assert not any(seed in text for seed in SEEDS)
 
@@ -106,7 +103,7 @@ def test_inv_29_signer__opened_or_refused__shows_no_key_and_no_password(tmp_path
     (tmp_path / "raw").write_text(KEY + "00")
     for wrong in (
         SignerConfig(SignerKind.KEY_FILE, tmp_path / "raw", None),
-        SignerConfig(SignerKind.KEYSTORE, tmp_path / "transport.key", config.signer.password),
+        SignerConfig(SignerKind.KEYSTORE, tmp_path / "raw", config.signer.password),
     ):
         try:
             open_signer(wrong)

@@ -27,7 +27,7 @@ from chains.devnet.proxy import FaultProxy
 from chains.devnet.seeding import seed_accounts
 from chains.devnet.world import DEVNET_CHAIN_NUMBERS
 from proofs.types import ChainId
-from relayer.cli.devnet import OPERATOR_FILE, SIGNER_KEY_FILE, STORE_FILE, TRANSPORT_KEY_FILE, write_site
+from relayer.cli.devnet import OPERATOR_FILE, SIGNER_KEY_FILE, STORE_FILE, write_site
 
 pytestmark = pytest.mark.node
 
@@ -101,8 +101,8 @@ async def running(folder: Path, accounts: int) -> AsyncIterator[Run]:
             for chain in site.world.chains:
                 proxy = proxies[chain.chain] = await stack.enter_async_context(FaultProxy(chain.url))
                 (folder / f"{chain.name.lower().replace(' ', '-')}.url").write_text(_secret_url(proxy))
-            keys = [(folder / name).read_text().strip()[2:] for name in (SIGNER_KEY_FILE, TRANSPORT_KEY_FILE)]
-            hidden = [form for key in keys for form in (key.encode(), key.upper().encode(), bytes.fromhex(key))]
+            key = (folder / SIGNER_KEY_FILE).read_text().strip()[2:]
+            hidden = (key.encode(), key.upper().encode(), bytes.fromhex(key))
             run = Run(folder, port, proxies, (SEED.encode(), *hidden), {})
             with _service(folder):
                 yield run

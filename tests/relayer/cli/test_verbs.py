@@ -45,7 +45,7 @@ def site(tmp_path: Path) -> Path:
         for n in range(3)
     ]
     text = changed(changed(OPERATOR_TEXT, "provider", None), "store", "relayer.db")
-    text = changed(changed(text, "signer", None), "transport", None)
+    text = changed(text, "signer", None)
     (tmp_path / "relayer.toml").write_text(f"provider = [{', '.join(providers)}]\n{text}")
     return tmp_path
 
@@ -212,7 +212,7 @@ def test_config_schema__both_documents__refuse_unknown_keys_and_know_all() -> No
 
     assert schemas["policy"]["additionalProperties"] is False
     assert set(schemas["operator"]["properties"]) == {
-        "policy", "store", "provider", "signer", "transport", "api", "log", "retention",
+        "policy", "store", "provider", "signer", "api", "log", "retention",
     }  # fmt: skip
     assert json.loads(run("config", "schema", "policy").stdout) == schemas["policy"]
     assert run("config", "schema", "nonsense").exit_code == 2

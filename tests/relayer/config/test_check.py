@@ -15,7 +15,7 @@ PROVIDER = '{{ chain = "{chain}", name = "{name}", operator = "{operator}", url 
 def operator(tmp_path: Path, providers: list[tuple[str, str, str]]) -> OperatorConfig:
     (tmp_path / "key.json").write_text("{}")
     text = changed(changed(OPERATOR_TEXT, "provider", None), "store", "relayer.db")
-    text = changed(changed(text, "signer.password", {"env": "URL"}), "transport.key", {"env": "URL"})
+    text = changed(text, "signer.password", {"env": "URL"})
     items = ",".join(PROVIDER.format(chain=chain, name=name, operator=who) for chain, name, who in providers)
     return parse_operator(f"provider = [{items}]\n{text}", tmp_path / "relayer.toml", LoadOptions({}))
 
@@ -58,7 +58,7 @@ def test_faults_between__missing_secrets_and_files__are_all_told(tmp_path: Path)
 
     keys = [key for key, _ in found(config, {})]
 
-    assert keys == ["signer.path", *(f"provider[{n}].url" for n in range(6)), "signer.password", "transport.key"]
+    assert keys == ["signer.path", *(f"provider[{n}].url" for n in range(6)), "signer.password"]
 
 
 def test_disk_estimate__one_account__is_counted_by_hand(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_parse_operator__the_sample__is_the_domain_type_with_paths_beside_the_fi
     assert config.api == ApiConfig("127.0.0.1", 8547)
     assert config.retention == Retention(21600, 30)
     assert config.log_format is LogFormat.CONSOLE
-    assert len(config.secrets()) == 4
+    assert len(config.secrets()) == 3
 
 
 def test_parse_operator__no_signer_no_api__observes_and_serves_nothing() -> None:

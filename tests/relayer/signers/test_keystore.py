@@ -10,11 +10,11 @@ from coincurve import PublicKey
 from Crypto.Hash import keccak
 from eth_account import Account
 
-from proofs.types import Hash32, parse_address, to_hex
+from proofs.types import Hash32, parse_address
 from relayer.config.operator import SignerConfig, SignerKind
 from relayer.config.secret import Secret, SecretPlace, parse_secret
 from relayer.errors import ConfigError, SignerFault
-from relayer.signers.keystore import keystore_address, open_signer, open_transport, permission_warning
+from relayer.signers.keystore import keystore_address, open_signer, permission_warning
 
 KEY = bytes.fromhex("4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318")
 ADDRESS = parse_address("0x2c7536E3605D9C16a7a3D7b1898e529396a65c23")
@@ -120,12 +120,3 @@ def test_keystore_address__named_or_not__needs_no_password(tmp_path: Path) -> No
     assert keystore_address(key_file(tmp_path / "a.json", '{"address": "0x12"}')) is None
     assert keystore_address(key_file(tmp_path / "b.json", "[]")) is None
     assert keystore_address(key_file(tmp_path / "c.json", "{}")) is None
-
-
-def test_open_transport__a_key_and_no_key__by_reference() -> None:
-    place = SecretPlace("relayer.toml", "transport.key")
-
-    assert open_transport(parse_secret(KEY.hex() + "\n", place, Path(), True)).address == ADDRESS
-    with pytest.raises(ConfigError, match=r"transport\.key: not a secp256k1 key") as caught:
-        open_transport(parse_secret(to_hex(KEY[:-1]), place, Path(), True))
-    assert KEY.hex()[:20] not in str(caught.value)
