@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from relayer.cli.main import app
+from relayer.config.operator_document import OperatorDocument
+from relayer.config.policy_document import PolicyDocument
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -29,6 +33,18 @@ def help_of(words: list[str]) -> tuple[int, str]:
     """Return the exit code and text of `relayer ... --help`, asked in this process."""
     done = CliRunner().invoke(app, [*words, "--help"])
     return done.exit_code, done.output
+
+
+def keys_of(table: type[BaseModel]) -> set[str]:
+    """Return the keys of a document's table and of all tables below it."""
+    keys = set(table.model_fields)
+    kinds = [field.annotation for field in table.model_fields.values()]
+    while kinds:
+        kind = kinds.pop()
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys |= keys_of(kind)
+        kinds += get_args(kind)
+    return keys
 
 
 def test_readme__any__is_short() -> None:
@@ -62,6 +78,25 @@ def test_make_targets__named_in_the_readme__exist() -> None:
     named = {first or second for first, second in targets}
     assert {"demo", "test"} <= named
     assert not [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)]
+
+
+@pytest.mark.parametrize(("heading", "document"), [("policy.toml", PolicyDocument), ("relayer.toml", OperatorDocument)])
+def test_configuration__keys_of_a_document__are_those_its_section_names(
+    heading: str, document: type[BaseModel]
+) -> None:
+    text = (ROOT / "docs" / "CONFIGURATION.md").read_text()
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    cells = [
+        row.split("|")[1]
+        for table in re.findall(r"^\| key \|.*\n((?:\|.*\n)+)", section, re.MULTILINE)
+        for row in table.splitlines()
+    ]
+    leading = {word for cell in cells for span in re.findall(r"`([^`]+)`", cell) for word in re.findall(r"\w+", span)}
+
+    quoted = {word for span in re.findall(r"`([^`\n]+)`", section) for word in re.findall(r"\w+", span)}
+
+    assert not keys_of(document) - quoted
+    assert not leading - keys_of(document)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
