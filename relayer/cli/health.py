@@ -14,9 +14,7 @@ BODY_BYTES_MAX = 64 * 1024
 
 def health(
     address: Annotated[str, typer.Option(help="host:port of the service's API.")] = "127.0.0.1:8547",
-    live: Annotated[
-        bool, typer.Option("--live", help="Ask for liveness (the loop turns) only.")
-    ] = False,
+    live: Annotated[bool, typer.Option("--live", help="Ask for liveness (the loop turns) only.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit code answers.")] = False,
 ) -> None:
     """Ask the running service whether it is ready; exit code 0 yes, 1 no."""
