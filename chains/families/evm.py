@@ -3,7 +3,8 @@
     anchor     every provider searches its own chain by time; votes are block hashes, each recomputed from its header
     accounts   every provider lists; votes are whole lists
     read       every provider answers the whole sheet; votes are the sheets' bytes
-    prove      one provider answers, the next on failure; a proof needs no votes, only verifying
+    prove      one provider answers, the next on failure; a proof needs no votes, only verifying. Whoever failed or
+               was refuted is asked last from then on, so that one stalled provider costs its budget once
 
 Requests per provider at steady state: 2 for the anchor (heads; a window of blocks), 1 for all account lists, 1 for the
 sheet (a second where cells failed), and 1 for all proofs from one provider. Whoever contradicts the quorum is reported
@@ -13,7 +14,7 @@ to the observer. Without quorum the answer is `Unavailable`, never the most comm
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from chains.adapter import NEWEST_S, ProofRequest
@@ -62,6 +63,8 @@ class EvmAdapter:
             EvmSource(network, RpcClient(network.chain, provider, observer, clock, jitter), observer)
             for provider in providers
         )
+        self._provers = self._sources
+        """The providers in the order in which they are asked for proofs."""
 
     @property
     def chain(self) -> ChainId:
@@ -196,8 +199,9 @@ class EvmAdapter:
         self, block: BlockRef, requests: Sequence[ProofRequest], without: frozenset[str]
     ) -> tuple[ContractProof, ...] | Unavailable:
         """Fetch proofs from the first provider, not named in `without`, that answers all of them."""
+        self._ask_last(without)
         errors: list[ProviderError] = []
-        left = [source for source in self._sources if source.label not in without]
+        left = [source for source in self._provers if source.label not in without]
         try:
             async with asyncio.timeout(self._budget_s):
                 while left:
@@ -205,11 +209,15 @@ class EvmAdapter:
                         return await left[0].proofs(block, requests)
                     except ProviderError as error:
                         errors.append(error)
-                    left.pop(0)
+                    self._ask_last((left.pop(0).label,))
         except TimeoutError:
+            self._ask_last((left[0].label,))
             errors += [RpcTimeout(source.label, "eth_getProof", self._budget_s) for source in left]
         self._report_broken(errors)
         return unavailable_of_all(self.chain, errors)
+
+    def _ask_last(self, labels: Collection[str]) -> None:
+        self._provers = tuple(sorted(self._provers, key=lambda source: source.label in labels))
 
     # --- votes -------------------------------------------------------------------------------------------------
 
