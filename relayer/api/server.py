@@ -37,7 +37,8 @@ SILENCE_S: Final = 20.0
 """How long a connection may be open without a whole request; pollers come back once per frame."""
 CONNECTION_S_MAX: Final = 300.0
 """How long a connection may live, whatever its client does or does not read; a bundle of 256 MB passes at 1 MB/s."""
-BACKLOG_MAX: Final = 128
+BACKLOG_MAX: Final = 64
+"""The loop accepts so many at once before it asks whether there is room: they must fit beside `connections_max`."""
 IF_NONE_MATCH_CHARS_MAX: Final = 1024
 
 _SILENT: Final = logging.Logger("silent", logging.CRITICAL + 1)
