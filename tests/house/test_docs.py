@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
 import pytest
+import typer
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
-from relayer.cli.main import app
+from relayer.cli.main import VERBS, app
 from relayer.config.operator_document import OperatorDocument
 from relayer.config.policy_document import PolicyDocument
 
@@ -68,6 +71,22 @@ def test_commands__named_in_documents__exist_with_their_options() -> None:
 
     assert seen
     assert not wrong, wrong
+
+
+def verbs() -> Iterator[tuple[str, ...]]:
+    """Return the words of every verb."""
+    for name, verb in VERBS.items():
+        module, attribute = verb.target.split(":")
+        target = getattr(import_module(module), attribute)
+        if isinstance(target, typer.Typer):
+            yield from ((name, str(command.name)) for command in target.registered_commands)
+        else:
+            yield (name,)
+
+
+def test_verbs__all__take_json() -> None:
+    assert {("health",), ("policy", "check")} <= set(verbs())
+    assert not [verb for verb in verbs() if "--json" not in help_of(list(verb))[1]]
 
 
 def test_make_targets__named_in_the_readme__exist() -> None:
