@@ -56,7 +56,7 @@ class Run:
         """Return the newest frame, once it was read after now and lacks exactly these chains, and keep its answers."""
         deadline, after_s = time.monotonic() + WAIT_S, time.time()
         while time.monotonic() < deadline:
-            frame = json.loads(await self.get("/v1/frames/latest"))
+            frame, _ = json.JSONDecoder().raw_decode((await self.get("/v1/frames/latest")).decode())
             gone = {chain["chain"] for chain in frame.get("chains", ()) if "reason" in chain}
             if frame.get("frame", 0) >= after_s and gone == missing:
                 return int(frame["frame"])
