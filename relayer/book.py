@@ -123,13 +123,11 @@ def touched(previous: Book | None, book: Book) -> tuple[int, ...]:
     before = _places_before(previous, book)
     is_touched: Bools = before < 0
     moved = _moved_prices(previous.market, book.market, book.rules)
+    for name, new in book.columns.items():
+        is_touched |= _is_changed(previous.columns[name], new, before)
     for source in _sources(book.rules):
-        new, old = book.columns.get(source.column), previous.columns.get(source.column)
-        if new is None or old is None:
-            continue  # the chain is missing in both books, else everybody is touched
-        is_touched |= _is_changed(old, new, before)
-        if source.symbol in moved:
-            is_touched |= _is_exposed(source, new)
+        if source.symbol in moved and source.column in book.columns:
+            is_touched |= _is_exposed(source, book.columns[source.column])
     return tuple(np.flatnonzero(is_touched).tolist())
 
 
@@ -214,19 +212,22 @@ def _sources(rules: MarginRules) -> Iterable[Source]:
 def _book_columns(reader: PortfolioReader, accounts: tuple[AccountId, ...]) -> dict[str, BookColumn]:
     homes = tuple(home_address(account) for account in accounts)
     columns = {}
-    for source in _sources(reader.rules):
-        chain = reader.chains.get(source.chain)
+    for source in reader.rules.collateral:
+        chain, rows = reader.chains.get(source.chain), accounts if source.holder else homes
+        for name in (source.column, source.frozen_column):
+            if chain is not None and name is not None:
+                columns[name] = _book_column(chain, name, 1, rows)
+    for market in reader.rules.positions:
+        chain = reader.chains.get(market.chain)
         if chain is not None:
-            is_home = isinstance(source, CollateralSource) and source.holder is None
-            columns[source.column] = _book_column(chain, source, homes if is_home else accounts)
+            columns[market.column] = _book_column(chain, market.column, 3, accounts)
     return columns
 
 
-def _book_column(chain: VerifiedChain, source: Source, rows: tuple[bytes, ...]) -> BookColumn:
+def _book_column(chain: VerifiedChain, name: str, width: int, rows: tuple[bytes, ...]) -> BookColumn:
     """Take one column over, its rows brought into the order of the book."""
-    width = 1 if isinstance(source, CollateralSource) else 3
-    asked = [at for at, spec in enumerate(chain.columns) if spec.name == source.column]
-    if not asked or not chain.has(source.column):
+    asked = [at for at, spec in enumerate(chain.columns) if spec.name == name]
+    if not asked or not chain.has(name):
         return _empty_column(len(rows), width)
     spec, column = chain.columns[asked[0]], chain.sheet.columns[asked[0]]
     words, status, level = _decoded(chain, spec, column)
@@ -260,17 +261,25 @@ def _screen_columns(rules: MarginRules, columns: Mapping[str, BookColumn], count
         is_always |= column.is_wide
     if any(source.column not in columns for source in rules.positions):
         is_always[:] = True
-    collateral, positions = [], []
-    for source in rules.collateral:
-        if source.column in columns:
-            held = columns[source.column]
-            collateral.append(CollateralColumn(source, _word(held, 0, signed=False), held.level, held.is_read))
+    collateral = [_collateral_column(source, columns) for source in rules.collateral if source.column in columns]
+    positions = []
     for market in rules.positions:
         if market.column in columns:
             held = columns[market.column]
             size, entry, accrued = (_word(held, word, signed=True) for word in range(3))
             positions.append(PositionColumn(market, size, entry, accrued, held.level, held.is_read))
     return ScreenColumns(count, tuple(collateral), tuple(positions), is_always)
+
+
+def _collateral_column(source: CollateralSource, columns: Mapping[str, BookColumn]) -> CollateralColumn:
+    """Shadow one source; what is frozen, or not known to be free to move, counts as not read."""
+    held = columns[source.column]
+    amount, level, is_read = _word(held, 0, signed=False), held.level, held.is_read
+    if source.frozen_column is not None:
+        mark = columns[source.frozen_column]
+        is_read &= mark.is_read & (mark.words == 0).all(axis=(1, 2))
+        level = np.minimum(level, mark.level)
+    return CollateralColumn(source, np.where(is_read, amount, 0.0), level, is_read)
 
 
 def _word(column: BookColumn, word: int, *, signed: bool) -> Floats:

@@ -6,6 +6,7 @@ Rules of this file:
 - A cell that was read is a holding or a position, zero ones too: that somebody owes nothing is also a claim, and its
   assurance counts. A cell that was not read is `Missing`, never zero.
 - A source whose weight is zero can add nothing: unread, it is not missing.
+- An amount whose token says who is frozen is read only together with that mark: an unread mark must not help.
 - A chain that is missing takes all its positions and all its collateral with it, for every account.
 - An account list whose contract runs other code may leave accounts out: every account of the frame is marked as if that
   chain were missing. Whom it does name is still judged, by cells that have pins of their own: naming hides nobody.
@@ -28,12 +29,13 @@ from relayer.margin.view import Missing
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Hold one amount read for the account, RawAmount >= 0."""
+    """Hold one amount read for the account, RawAmount >= 0; frozen if its holder cannot move it."""
 
     source: CollateralSource
     amount_raw: int
     assurance: Assurance
     block_number: int
+    is_frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,17 @@ class PortfolioReader:
         words = chain.cell(source.column, row) if chain.has(source.column) else None
         if words is None:
             return _unread(chain, source, source.kind) if can_count(self.rules, source) else None
-        return Holding(source, words[0], chain.assurance(source.column, row), chain.anchor.block.number)
+        level, block = chain.assurance(source.column, row), chain.anchor.block.number
+        mark = source.frozen_column
+        if mark is None or words[0] == 0:
+            return Holding(source, words[0], level, block)
+        frozen = chain.cell(mark, row) if chain.has(mark) else None
+        if frozen is None:
+            gap = Missing(
+                mark, source.chain, "frozen_unknown: whether the holder can move it was not read", source.kind
+            )
+            return gap if can_count(self.rules, source) else None
+        return Holding(source, words[0], min(level, chain.assurance(mark, row)), block, frozen[0] != 0)
 
     def _position(self, account: AccountId, source: PositionSource) -> Position | Missing:
         chain = self.chains[source.chain]

@@ -12,6 +12,7 @@
 | an input | that is | counts |
 |---|---|---|
 | collateral | worth less than dust (at the last known price where there is none) | not at all: no leg, no marks |
+| collateral | frozen by its token | zero, and is known; FROZEN_HOLDER |
 | collateral | worth more than the value limit of its assurance | the limit less haircut; DEGRADED_LEG |
 | collateral | unpriced, or of an assurance that no band takes | zero, and is missing |
 | position | unpriced, or below the assurance its notional demands | missing: what is owed is not known |
@@ -95,6 +96,8 @@ def _holding_term(account: AccountId, holding: Holding, price: Price | NoPrice, 
     if value == 0 or value < rules.dust_usd:
         label = "weighs nothing" if haircut == PPM else "dust"
         return _Term(_shown(holding, f"{source.symbol} {label}", (price.low_e18, haircut, marked)))
+    if holding.is_frozen:
+        return _frozen(holding, (price.low_e18, haircut, marked))
     level = min(holding.assurance, price.assurance)
     limit = value_limit(rules, level)
     if limit == 0:
@@ -135,9 +138,16 @@ def _unpriced_holding(holding: Holding, price: NoPrice, haircut: int, rules: Mar
         return _Term(_shown(holding, f"{source.symbol} weighs nothing", (0, haircut, 0)))
     if price.last_e18 > 0 and value_up(holding.amount_raw, price.last_e18, source.decimals) < rules.dust_usd:
         return _Term(_shown(holding, f"{source.symbol} dust", (0, haircut, 0)))
+    if holding.is_frozen:
+        return _frozen(holding, (0, haircut, 0))
     reason, most = f"no price of {source.symbol}: {price.reason}", value_max(rules, holding.assurance, haircut)
     gap = Missing(source.column, source.chain, reason, source.kind, most)
     return _Term(_shown(holding, f"{source.symbol} missing: no price", (0, haircut, 0)), gap, price.quality)
+
+
+def _frozen(holding: Holding, figures: tuple[int, int, int]) -> _Term:
+    """Count zero for what its holder cannot move: that is known, so nothing is missing."""
+    return _Term(_shown(holding, f"{holding.source.symbol} frozen", figures), quality=Quality.FROZEN_HOLDER)
 
 
 def _cut(value: int, most: int | None) -> int:

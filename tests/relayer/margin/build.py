@@ -176,6 +176,11 @@ class World:
                 spec, cells = self._account_column(source)
                 specs.append(spec)
                 columns.append(column_from_rows(spec.name, spec.signed, cells))
+        for source in self.rules.collateral:
+            if source.chain == chain and source.frozen_column is not None:
+                spec, cells = self._account_column(replace(source, column=source.frozen_column))
+                specs.append(spec)
+                columns.append(column_from_rows(spec.name, spec.signed, cells))
         for source in self.rules.prices:
             if source.chain == chain:
                 spec = _spec(source.column, (b"",), (False, True, False, False, False))

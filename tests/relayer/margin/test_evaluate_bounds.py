@@ -74,7 +74,7 @@ def test_assurance_band__highest_that_the_evidence_reaches__is_the_limit() -> No
 @pytest.mark.parametrize(
     ("equity", "status"), [(1000 * E18, Status.MARGIN_CALL), (1000 * E18 - 1, Status.LIQUIDATABLE)]
 )
-def test_th_064_assurance_band__evidence_that_reaches_none__missing_and_no_shield(equity: int, status: Status) -> None:
+def test_assurance_band__evidence_that_reaches_none__missing_and_no_shield(equity: int, status: Status) -> None:
     rules = with_bands((None, PROOF), rules=PLAIN)
     held = portfolio(*_parts(with_equity(equity)), holding(USDX_A, 10**12, QUORUM))
 
