@@ -4,7 +4,8 @@ Results go to standard output, everything else to standard error. With `--json` 
 
     {"schema": "<verb>@1", "data": ..., "incomplete": [...], "errors": [...]}
 
-that is valid JSON whatever happens, an error included. Text from outside is stripped of control characters.
+that is valid JSON, an expected error included; a bug leaves a trace on standard error and prints no envelope. Text from
+outside is stripped of control characters.
 
 | exit code | means |
 |---|---|

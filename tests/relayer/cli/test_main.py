@@ -80,20 +80,6 @@ def test_usage__wrong__ends_with_two_and_says_what(arguments: tuple[str, ...]) -
     assert "nonsense" in result.stderr or "--chains" in result.stderr
 
 
-def test_verb__whose_module_is_not_there__is_left_out() -> None:
-    script = (
-        "from types import MappingProxyType; from relayer.cli import main;"
-        "main.VERBS = MappingProxyType({**main.VERBS, 'ghost': main.Verb('relayer.cli.ghost:ghost', 'Haunt.')});"
-        "main.app(['ghost'])"
-    )
-
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-
-    assert done.returncode == 2
-    assert "ghost" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_interrupt__in_a_verb__ends_with_130() -> None:
     script = (
         "import relayer.cli.policy as policy\n"
