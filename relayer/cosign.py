@@ -143,9 +143,10 @@ def make_vote(council: Council, frame: int, anchors: Iterable[ChainAnchor]) -> A
 def tally_votes(votes: Sequence[SignedVote], council: Council, frame: int) -> FramePlan | Refusal:
     """Return the plan that k valid votes carry; a chain without k equal anchors is missing in it.
 
-    Votes that break a rule are left out, so that one faulty voter cannot spoil a frame.
+    Votes that break a rule are left out, so that one faulty voter cannot spoil a frame. A vote that comes again counts
+    once: anybody can repeat it. Two different votes of one voter count neither.
     """
-    named = [vote for vote in votes if vote.voter in council.members][:VOTES_MAX]
+    named = list(dict.fromkeys(vote for vote in votes if vote.voter in council.members))[:VOTES_MAX]
     valid = tuple(vote for vote in named if vote_fault(vote, council, frame) is None)
     voters = Counter(vote.voter for vote in valid)
     single = tuple(sorted((vote for vote in valid if voters[vote.voter] == 1), key=lambda vote: vote.voter))

@@ -166,6 +166,12 @@ def test_tally__faulty_votes__are_left_out() -> None:
     assert planned(*good, forged, stranger).votes == planned(*good).votes
 
 
+def test_tally__a_vote_that_a_stranger_repeats__counts_once() -> None:
+    good = [signed(at, *ALL) for at in range(3)]
+
+    assert planned(*good, *good[:1] * VOTES_MAX) == planned(*good)
+
+
 def test_tally__a_member_votes_twice__neither_vote_counts() -> None:
     twice = [signed(0, *ALL), signed(0, anchor(0, 11), *ALL[1:])]
 
