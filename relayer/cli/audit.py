@@ -62,7 +62,7 @@ def audit_account(
             _from_bundle(report, bundle, account_id)
             return
         used, providers = sources(policy, config, rpc_url or [])
-        look = _live(used, providers, account_id, at_time)
+        look = _live(used, providers, account_id, None if at_time is None else _settled(used, at_time))
         _tell(report, look.view, look.snapshot)
 
 
@@ -108,6 +108,18 @@ def _live(policy: Policy, providers: tuple[ProviderConfig, ...], account: Accoun
     from relayer.service import audit_live
 
     return asyncio.run(audit_live(policy, providers, account, at_time))
+
+
+def _settled(policy: Policy, at_time: int) -> int:
+    """Return the time of a frame that is settled by now; nobody waits here for a block to come."""
+    from relayer.errors import ConfigError, Fault
+    from relayer.pipeline_account import newest_frame
+
+    newest = newest_frame(policy, time.time())
+    if 0 < at_time <= newest and at_time % policy.frame_s == 0:
+        return at_time
+    fix = f"a multiple of {policy.frame_s}, at most {newest}; leave it out for the newest"
+    raise ConfigError("option --at-time", Fault("", f"{at_time} is no frame of the policy that is settled", fix))
 
 
 def _from_bundle(report: Report, path: Path, account: AccountId) -> None:

@@ -109,3 +109,13 @@ def test_audit_account__malformed_endpoint__ends_with_2_without_the_url(place: P
 
     assert code == 2
     assert "ftp://x" not in json.dumps(told)
+
+
+@pytest.mark.parametrize("time", ["-4", "0", "7", "1700000001", "4000000000", "9" * 40])
+def test_audit_account__time_is_no_settled_frame__ends_with_2_at_once(place: Place, time: str) -> None:
+    code, told = run("audit", "account", "0x" + "77" * 20, "--config", str(place.site.operator_file), "--at-time", time)
+
+    (error,) = told["errors"]
+    assert code == 2
+    assert f"--at-time: {time} is no frame" in error
+    assert "a multiple of 4" in error
