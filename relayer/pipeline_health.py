@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 PULSE_S_MAX: Final = 60.0
-"""The loops beat at least every five seconds while they wait; a pass is cut at its budget long before twelve beats."""
+"""The scheduler beats once a second; a loop that is sixty beats late is not coming back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class FrameHealth:
-    """Remember of the last pass what readiness asks about; `age_s_max` is how old it may become."""
+    """Remember of the last pass what readiness asks about."""
 
     frame: int
     chains_present: int
@@ -35,7 +35,7 @@ class FrameHealth:
 
 
 class Health:
-    """Collect the loops' beats and the outcome of the last pass."""
+    """Collect the event loop's beats and the outcome of the last pass."""
 
     def __init__(self, started_s: float, frame_age_s_max: float, is_signing: bool) -> None:
         self._beat_s = started_s
@@ -47,7 +47,7 @@ class Health:
         self.is_draining = False
 
     def beat(self, now_s: float) -> None:
-        """Record that a loop turned."""
+        """Record that the event loop turned."""
         self._beat_s = now_s
 
     def frame_done(self, now_s: float, frame: FrameHealth) -> None:
@@ -56,7 +56,7 @@ class Health:
         self._frame = frame
 
     def is_alive(self, now_s: float) -> bool:
-        """Tell whether a loop turned lately."""
+        """Tell whether the event loop turned lately."""
         return now_s - self._beat_s <= PULSE_S_MAX
 
     def checks(self, now_s: float) -> tuple[Check, ...]:

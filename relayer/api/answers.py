@@ -77,11 +77,6 @@ class FrameAnswers:
         """Return the last second at which the frame's evidence holds; 0 when no chain was present."""
         return int(str(self._summary["valid_until"]))
 
-    @property
-    def account_count(self) -> int:
-        """Return how many accounts the frame has."""
-        return len(self._ids)
-
     def freshness(self, now_s: float) -> Freshness:
         """Return whether the evidence holds at a time, the last second included."""
         return Freshness.CURRENT if now_s <= self.valid_until_s else Freshness.STALE

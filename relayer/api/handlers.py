@@ -73,11 +73,7 @@ class Handlers:
         return self._timed(latest.page(after, limit, freshness), latest)
 
     async def account(self, question: Question) -> Reply:
-        """Show one account; with `explain=true` every line."""
-        if question.query.get("explain", "false") not in ("true", "false"):
-            raise Problem(Code.PARAMETER, "explain is true or false")
-        if question.query.get("explain") == "true":
-            return await self.explanation(question)
+        """Show one account without its lines."""
         account = self._account_id(question)
         latest, freshness = self._latest()
         return self._found(latest.account(account, freshness), latest)
@@ -181,7 +177,7 @@ class Handlers:
         return self._timed(answer, frame)
 
     def _timed(self, answer: Answer, frame: FrameAnswers) -> Reply:
-        """Let an answer be kept no longer than until the next frame, nor than its evidence holds."""
+        """Let an answer be kept no longer than a frame lasts, nor than its evidence holds."""
         left_s = int(frame.valid_until_s - self._now_s)
         return Reply(answer, max(0, min(self._frame_s, left_s)))
 

@@ -16,7 +16,6 @@ _QUERY: Final = MappingProxyType(
         Parameter.CURSOR: {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"},
         Parameter.LIMIT: {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
         Parameter.STATE: {"type": "string", "enum": [str(state) for state in FlagState]},
-        Parameter.EXPLAIN: {"type": "boolean", "default": False},
     }
 )
 _PATH: Final = MappingProxyType(
@@ -51,6 +50,8 @@ def _operation(route: Route) -> JsonObject:
         by_status.setdefault(int(STATUS[code]), []).append(code)
     for status, codes in sorted(by_status.items()):
         responses[str(status)] = _problem_response(codes)
+    if route.is_check:
+        responses["503"] = {"description": "No", "content": {route.content_type: {}}}
     summary = (route.answer.__doc__ or "").strip().splitlines()[0]
     return {"operationId": route.name, "summary": summary, "parameters": named + asked, "responses": responses}
 

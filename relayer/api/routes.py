@@ -20,12 +20,14 @@ class Parameter(StrEnum):
     CURSOR = "cursor"
     LIMIT = "limit"
     STATE = "state"
-    EXPLAIN = "explain"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Bind a path to a handler; `problems` are those it may answer with beside the general ones."""
+    """Bind a path to a handler; `problems` are those it may answer with beside the general ones.
+
+    A check answers 503 in the form of its 200.
+    """
 
     path: str
     name: str
@@ -33,6 +35,7 @@ class Route:
     query: tuple[Parameter, ...] = ()
     problems: tuple[Code, ...] = ()
     content_type: str = JSON_TYPE
+    is_check: bool = False
 
 
 _PAGE: Final = (Parameter.CURSOR, Parameter.LIMIT)
@@ -41,7 +44,7 @@ _HISTORY: Final = (Code.MALFORMED_FRAME, Code.BUSY)
 
 ROUTES: Final = (
     Route("/v1/accounts", "accounts", Handlers.accounts, _PAGE, (Code.MALFORMED_CURSOR, Code.NO_FRAME)),
-    Route("/v1/accounts/{account}", "account", Handlers.account, (Parameter.EXPLAIN,), (*_ACCOUNT, Code.NO_FRAME)),
+    Route("/v1/accounts/{account}", "account", Handlers.account, (), (*_ACCOUNT, Code.NO_FRAME)),
     Route("/v1/accounts/{account}/explanation", "explanation", Handlers.explanation, (), (*_ACCOUNT, Code.NO_FRAME)),
     Route(
         "/v1/accounts/{account}/attestation",
@@ -50,7 +53,7 @@ ROUTES: Final = (
         (),
         (*_ACCOUNT, Code.NOT_SIGNED, Code.EXPIRED),
     ),
-    Route("/v1/flags", "flags", Handlers.flags, (*_PAGE, Parameter.STATE), (Code.MALFORMED_CURSOR,)),
+    Route("/v1/flags", "flags", Handlers.flags, (*_PAGE, Parameter.STATE), (Code.MALFORMED_CURSOR, Code.NO_FRAME)),
     Route("/v1/frames/latest", "frameLatest", Handlers.frame_latest, (), (Code.NO_FRAME,)),
     Route("/v1/frames/{frame}", "frame", Handlers.frame, (), (*_HISTORY, Code.UNKNOWN_FRAME)),
     Route(
@@ -62,8 +65,7 @@ ROUTES: Final = (
         BUNDLE_TYPE,
     ),
     Route("/v1/signers", "signers", Handlers.signers),
-    Route("/livez", "livez", Handlers.livez),
-    Route("/readyz", "readyz", Handlers.readyz),
-    Route("/healthz", "healthz", Handlers.readyz),
+    Route("/livez", "livez", Handlers.livez, is_check=True),
+    Route("/readyz", "readyz", Handlers.readyz, is_check=True),
     Route("/metrics", "metrics", Handlers.metrics, (), (), "text/plain"),
 )

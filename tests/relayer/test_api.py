@@ -19,7 +19,7 @@ from relayer.api.board import Board
 from relayer.api.handlers import STORE_READS_MAX, Handlers
 from relayer.api.parameters import format_cursor
 from relayer.api.problems import STATUS, TITLE, Code
-from relayer.api.routes import ROUTES
+from relayer.api.routes import ROUTES, Route
 from relayer.api.server import HEADER_BYTES_MAX, URL_BYTES_MAX, make_app, serve
 from relayer.pipeline_health import PULSE_S_MAX, FrameHealth, Health
 from relayer.store.sqlite import SqliteStore
@@ -129,9 +129,8 @@ async def test_account__in_all_three_spellings__is_the_same_account(served: Site
 
 async def test_explanation__of_an_account__has_lines_that_sum_to_its_equity(served: Site) -> None:
     status, body, _ = await served.get(f"/v1/accounts/{to_hex(ALICE)}/explanation")
-    same = await served.get(f"/v1/accounts/{to_hex(ALICE)}?explain=true")
 
-    assert (status, same[1]) == (200, body)
+    assert status == 200
     cents = sum(round(float(line["value_usd"]) * 100) for line in body["lines"])
     assert cents == round(float(body["equity_usd"]) * 100)
 
@@ -173,6 +172,16 @@ async def test_signers__any_time__names_set_quorum_and_domain(site: Site) -> Non
     assert (status, body["n"], body["k"], body["f"]) == (200, 1, 1, 0)
     assert body["signers"] == [to_hex(SIGNER.address)]
     assert body["domain"]["chain_id"] == 31337001
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+async def test_openapi__before_the_first_frame__lists_what_each_route_answers(site: Site, route: Route) -> None:
+    status, body, _ = await site.get(route.path.format(account=to_hex(ALICE), frame=FRAME))
+    _, document, _ = await site.get("/openapi.json")
+
+    response = document["paths"][route.path]["get"]["responses"].get(str(status))
+    assert response, (route.path, status)
+    assert str(body.get("code", "")) in response["description"]
 
 
 async def test_metrics_and_openapi__any_time__are_served(site: Site) -> None:
@@ -236,7 +245,7 @@ _ADDRESS = "0x" + "11" * 20
         (f"/v1/accounts/eip155:31337001:0x{'11' * 32}", Code.MALFORMED_ACCOUNT),
         (f"/v1/accounts/{_ADDRESS}", Code.UNKNOWN_ACCOUNT),
         (f"/v1/accounts/{_ADDRESS}/attestation", Code.UNKNOWN_ACCOUNT),
-        (f"/v1/accounts/{_ADDRESS}?explain=yes", Code.PARAMETER),
+        (f"/v1/accounts/{_ADDRESS}?explain=true", Code.PARAMETER),
         (f"/v1/accounts/{_ADDRESS}?min=1", Code.PARAMETER),
         ("/v1/accounts?limit=0", Code.PARAMETER),
         ("/v1/accounts?limit=1001", Code.PARAMETER),
@@ -439,7 +448,7 @@ async def test_readiness__dependency_by_dependency__names_what_fails(
     plain = {"is_venue_present": True, "is_signed": True, "skip_reason": ""} | change
     site.health.frame_done(site.clock.monotonic_s(), FrameHealth(FRAME, 3, 3, **plain))  # type: ignore[arg-type]
 
-    status, body, _ = await site.get("/healthz")
+    status, body, _ = await site.get("/readyz")
 
     assert [check["name"] for check in body["checks"] if not check["ok"]] == failed
     assert status == (503 if failed else 200)
