@@ -84,11 +84,13 @@ def verify_answer(
     state = verify_account(state_root, address, answer.account_proof, nodes)
     _require_copies(state, answer)
     values: dict[int, int] = {}
+    storage_root = state.storage_root
     for slot in slots:
         claimed, proof = claims[slot]
-        values[slot] = verify_storage(state.storage_root, slot, proof, nodes)
-        if claimed != values[slot]:
-            raise InvalidProof(Rule.COPY_DIFFERS, detail=f"slot {slot:#x}: stated {claimed}, proven {values[slot]}")
+        proven = verify_storage(storage_root, slot, proof, nodes)
+        if claimed != proven:
+            raise InvalidProof(Rule.COPY_DIFFERS, detail=f"slot {slot:#x}: stated {claimed}, proven {proven}")
+        values[slot] = proven
     return state, values
 
 

@@ -161,6 +161,8 @@ class NodeSet:
                 step, depth = node.follow(path, depth)
                 branch_expected = type(node) is _Extension
             if not isinstance(step, bytes):
+                if isinstance(step, _Verdict) and index + 1 == len(proof):
+                    return step.value
                 return _finish(step, path, depth, proof[index + 1 :], index + 1)
             wanted = step
         raise InvalidProof(Rule.NODE_MISSING, len(proof), f"path goes on at depth {depth}")
