@@ -27,8 +27,9 @@ _URL_MARKS: Final = re.compile(r"[/?#@:&=]")
 Fields = MutableMapping[str, object]
 
 
-def event_log(log_format: LogFormat, secrets: Iterable[str], stream: TextIO = sys.stderr) -> FilteringBoundLogger:
-    """Return a logger of its own configuration; nothing global is touched."""
+def event_log(log_format: LogFormat, secrets: Iterable[str], stream: TextIO | None = None) -> FilteringBoundLogger:
+    """Return a logger of its own configuration, by default to what is standard error now; nothing global is touched."""
+    stream = sys.stderr if stream is None else stream
     render: Processor = (
         structlog.processors.JSONRenderer(sort_keys=False, default=str)
         if log_format is LogFormat.JSON
