@@ -161,9 +161,7 @@ class NodeSet:
                 step, depth = node.follow(path, depth)
                 branch_expected = type(node) is _Extension
             if not isinstance(step, bytes):
-                if isinstance(step, _Verdict) and index + 1 == len(proof):
-                    return step.value
-                return _finish(step, path, depth, proof[index + 1 :], index + 1)
+                return _finish(step, path, depth, proof, index + 1)
             wanted = step
         raise InvalidProof(Rule.NODE_MISSING, len(proof), f"path goes on at depth {depth}")
 
@@ -219,8 +217,11 @@ def _require_empty(proof: Sequence[bytes]) -> None:
         raise InvalidProof(Rule.EMPTY_ROOT, detail=f"{len(proof)} elements under the root of the empty trie")
 
 
-def _finish(step: "_Node | _Verdict", path: str, depth: int, rest: Sequence[bytes], index: int) -> bytes | None:
-    """Go on through inline nodes to the verdict; nothing may be left over."""
+def _finish(step: "_Node | _Verdict", path: str, depth: int, proof: Sequence[bytes], index: int) -> bytes | None:
+    """Go on through inline nodes to the verdict; nothing may be left over of the proof from `index` on."""
+    if isinstance(step, _Verdict) and index == len(proof):
+        return step.value
+    rest = proof[index:]
     used = 0
     inline = False
     while not isinstance(step, _Verdict):
