@@ -33,6 +33,10 @@ class ChainObserver(Protocol):
         """A provider shows another block at a height it had shown before; `depth` counts blocks replaced so far."""
         ...
 
+    def proofs_read(self, chain: ChainId, provider: str, done: int, total: int) -> None:
+        """A request of a long proof read was answered: `done` of `total` keys, accounts without keys counted as one."""
+        ...
+
 
 class NullObserver:
     """Take no notice."""
@@ -50,4 +54,7 @@ class NullObserver:
         """Ignore."""
 
     def reorg_seen(self, chain: ChainId, provider: str, number: int, depth: int) -> None:
+        """Ignore."""
+
+    def proofs_read(self, chain: ChainId, provider: str, done: int, total: int) -> None:
         """Ignore."""

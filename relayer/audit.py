@@ -22,7 +22,7 @@ from proofs.bundle_readings import QUESTIONS, reading_file
 from proofs.snapshot import ChainReading
 from proofs.types import AccountId, ChainId, Hash32, Quality, to_hex
 from proofs.verify import VerifiedSnapshot, verified_snapshot
-from relayer import plan
+from relayer import plan, plan_cells
 from relayer.config.policy import ChainPolicy, Policy
 from relayer.config.policy_document import parse_policy_document, policy_id_of
 from relayer.config.policy_expansion import policy_of
@@ -84,10 +84,13 @@ def _recomputed(contents: BundleContents, proven: BundleReport) -> tuple[tuple[C
         Check("policy", POLICY),
         Check("terms", ROOT, "; ".join(_term_faults(contents, policy))),
         Check("blocks", ANCHORS, "; ".join(_block_faults(contents, policy))),
-        *_question_checks(contents, policy),
     ]
-    if proven.snapshot is None:
-        return (*checks, Check("rule set", LEAVES, "not every chain verified, so nothing can be recomputed")), ()
+    questions = tuple(_question_checks(contents, policy))
+    checks += questions
+    if proven.snapshot is None or any(check.fault for check in questions):
+        why = "not every chain verified" if proven.snapshot is None else "other questions were asked"
+        return (*checks, Check("rule set", LEAVES, f"{why}, so nothing can be recomputed")), ()
+    checks += _cell_checks(contents, policy)
     views = recomputed_views(proven.snapshot, policy)
     faults = list(_leaf_faults(contents, views))
     shown = "; ".join(faults[:FAULTS_SHOWN]) + (
@@ -156,6 +159,14 @@ def _question_checks(contents: BundleContents, policy: Policy) -> Iterator[Check
         if not named <= set(rows):
             faults.append(f"{len(named - set(rows))} accounts are named and were not asked about")
         yield Check("questions", file, "; ".join(faults))
+
+
+def _cell_checks(contents: BundleContents, policy: Policy) -> Iterator[Check]:
+    """Compare which cells were asked to be proven; the questions are those of the policy already."""
+    readings = {one.chain: one for one in contents.snapshot.outcomes if isinstance(one, ChainReading)}
+    for chain, cells in plan_cells.cells_of(policy, readings).items():
+        fault = "" if readings[chain].cells == cells else "not the cells that the policy demands"
+        yield Check("cells to prove", reading_file(QUESTIONS, chain), fault)
 
 
 def _rows_of(readings: list[ChainReading]) -> tuple[AccountId, ...]:

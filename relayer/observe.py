@@ -12,7 +12,6 @@ raise. `Observe` satisfies `chains.observer.ChainObserver` and the pipeline's an
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +19,7 @@ from typing import Final, Protocol, TextIO
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from chains.limits import PROOF_KEYS_PER_BATCH
 from proofs.attestation import SignedRoot
 from proofs.snapshot import Reason, Unavailable
 from proofs.types import ChainId, Status, to_hex
@@ -75,13 +75,15 @@ class _Memory:
     heads: dict[tuple[ChainId, str], dict[str, int]] = field(default_factory=dict)
     missing: dict[ChainId, tuple[int, Reason]] = field(default_factory=dict)
     present: dict[ChainId, int] = field(default_factory=dict)
+    dishonest: dict[tuple[ChainId, Reason, tuple[str, ...]], int] = field(default_factory=dict)
+    frame: int | None = None
     as_of: int | None = None
 
 
 class Observe:
     """Log and count. One per service; holds its own registry and logger."""
 
-    def __init__(self, watched: Watched, settings: ObserveSettings, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, watched: Watched, settings: ObserveSettings, stream: TextIO | None = None) -> None:
         self.series = Series(watched)
         self._watched = watched
         self._log = event_log(settings.log_format, settings.secrets, stream)
@@ -157,6 +159,8 @@ class Observe:
             self._memory.as_of = row.signed.root.as_of
             series.attestations.labels("signed").inc()
         self._chains_present(row.frame)
+        self._memory.frame = row.frame
+        self._memory.dishonest = {lie: at for lie, at in self._memory.dishonest.items() if at == row.frame}
         digest = None if row.signed is None else to_hex(row.signed.digest)
         told = {"state": str(row.state), "reason": row.reason or None, "digest": digest, "seconds": round(seconds, 3)}
         self._log.info("frame_finished", frame=row.frame, **told, **counts)
@@ -178,10 +182,22 @@ class Observe:
             self._log.warning("chain_missing", frame=frame, chain_id=outcome.chain, **told)
 
     def chain_dishonest(self, frame: int, outcome: Unavailable) -> None:
-        """A source answered and was refuted."""
+        """A source answered and was refuted; logged when that begins, not in every frame in which it goes on."""
         self.series.dishonest.labels(outcome.chain).inc()
+        lie = (outcome.chain, outcome.reason, outcome.providers)
+        before = self._memory.dishonest.get(lie)
+        self._memory.dishonest[lie] = frame
+        if before is not None and before in (frame, self._memory.frame):
+            return
         told = {"reason": outcome.reason.value, "detail": outcome.detail, "providers": outcome.providers}
         self._log.error("chain_dishonest", frame=frame, chain_id=outcome.chain, **told)
+
+    def provider_quarantined(self, lie: Unavailable) -> None:
+        """A provider's proof was refuted; for a while others are asked first."""
+        for provider in lie.providers:
+            self.series.quarantines.labels(lie.chain, provider).inc()
+        told = {"reason": lie.reason.value, "detail": lie.detail}
+        self._log.error("provider_quarantined", chain_id=lie.chain, providers=lie.providers, **told)
 
     def signing_refused(self, frame: int, refusal: RefusedRule) -> None:
         """A frame was not signed although a signer is configured."""
@@ -254,6 +270,13 @@ class Observe:
         self.series.reorgs.labels(chain).inc()
         self.series.reorg_depth.labels(chain).observe(depth)
         self._log.warning("reorg_seen", chain_id=chain, provider=provider, block=number, depth=depth)
+
+    def proofs_read(self, chain: ChainId, provider: str, done: int, total: int) -> None:
+        """A request of a proof read was answered; logged where it takes more than one."""
+        if done == total:
+            self.series.proof_keys.labels(chain, provider).inc(total)
+        if total > PROOF_KEYS_PER_BATCH:
+            self._log.info("proofs_read", chain_id=chain, provider=provider, done=done, total=total)
 
     # --- ages ----------------------------------------------------------------------------------------------------
 

@@ -87,6 +87,8 @@ class Series:
         self.rpc_limited = self._counter("rpc_rate_limited", "Answers that ask to slow down.", *provider)
         self.rpc_up = self._gauge("rpc_upstream_up", "1 when the last request was answered.", *provider)
         self.rpc_lag = self._gauge("rpc_upstream_lag_blocks", "Blocks behind the newest head seen.", *provider)
+        self.quarantines = self._counter("provider_quarantines", "Times a refuted proof cost first place.", *provider)
+        self.proof_keys = self._counter("proof_keys", "Storage keys and accounts read with proof.", *provider)
         self.dissent = self._counter("quorum_disagreement", "Answers against the quorum.", *provider, "kind")
 
     def _of_chains(self) -> None:
@@ -141,6 +143,8 @@ class Series:
 
     def _initialise_provider(self, chain: str, provider: str) -> None:
         for series in (self.rpc_seconds, self.rpc_batch, self.rpc_limited, self.rpc_up, self.rpc_lag):
+            series.labels(chain, provider)
+        for series in (self.quarantines, self.proof_keys):
             series.labels(chain, provider)
         for kind in DISSENT_KINDS:
             self.dissent.labels(chain, provider, kind)

@@ -29,7 +29,8 @@ from relayer.margin.view import MarginView
 from relayer.pipeline_evidence import evidence_archive
 from relayer.pipeline_marks import Marks
 from relayer.pipeline_ports import Ports
-from relayer.pipeline_reading import FrameReader, Outcome, Readings
+from relayer.pipeline_proving import Outcome
+from relayer.pipeline_reading import FrameReader, Readings
 from relayer.pipeline_records import Publication, account_row, marks_of, status_counts, summary_json
 from relayer.pipeline_signing import FrameSigner
 from relayer.pipeline_views import Views
@@ -70,7 +71,8 @@ class Pipeline:
         self._ports = ports
         self._policy = ports.policy
         self._bundles_kept = bundles_kept
-        self._reader = FrameReader(ports.policy, ports.chains, ports.clock, executor)
+        notice = ports.observer.provider_quarantined
+        self._reader = FrameReader(ports.policy, ports.chains, ports.clock, executor, notice)
         self._signer = None if ports.signing is None else FrameSigner(ports.policy, ports.signing)
         self._views = Views(ports.policy, executor)
         self._executor = executor
@@ -157,7 +159,8 @@ class Pipeline:
         readings = await self._reader.read(frame_s)
         outcomes = await self._standing(readings)
         plan = await self._agreed(frame_s, outcomes)
-        snapshot = verified_snapshot(frame_s, _planned(outcomes, plan))
+        readings = await self._reader.settled(readings, _planned(outcomes, plan))
+        snapshot = verified_snapshot(frame_s, readings.outcomes)
         views = await self._views.of_frame(snapshot)
         signing = await self._signed(plan, snapshot, views)
         row = self._row(snapshot, signing, views)

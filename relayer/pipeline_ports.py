@@ -72,6 +72,10 @@ class PipelineObserver(Protocol):
         """A source answered and was refuted."""
         ...
 
+    def provider_quarantined(self, lie: Unavailable) -> None:
+        """A provider's proof was refuted; for a while others are asked first. Told once a quarantine."""
+        ...
+
     def signing_refused(self, frame: int, refusal: Refusal) -> None:
         """A frame was not signed although a signer is configured."""
         ...

@@ -2,44 +2,38 @@
 
     anchors (wait until final or given up) -> account lists -> one union of accounts -> columns -> proofs -> verify
 
-Chains run side by side; what goes wrong on one is a value and costs the others nothing. The union of accounts is the
-only meeting point: it decides the rows of all columns. A refuted proof is asked again of another provider, an honest
-absence is not: the adapter owns retries.
+Chains run side by side; what goes wrong on one is a value and costs the others nothing. They meet twice at most: the
+union of accounts decides the rows of all columns, and where a chain has too many cells to prove them all, the prices of
+all chains decide which (`relayer.plan_cells`); other chains are proven without waiting for that.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final
 
 from chains.adapter import NEWEST_S, ChainAdapter
 from chains.clock import Clock
 from proofs.sheet import AccountList, AccountListSpec, ColumnSpec
 from proofs.snapshot import Anchor, ChainReading, Reason, Unavailable
 from proofs.types import AccountId, ChainId
-from proofs.verify import VerifiedChain, verify_chain, verify_quorum
-from relayer import plan
+from proofs.verify import VerifiedChain, verify_quorum
+from relayer import plan, plan_cells
 from relayer.config.policy import ChainPolicy, Policy
+from relayer.pipeline_proving import READ_BUDGET_S, Answer, Outcome, Prover, within
 
 POLL_S: Final = 0.5
 """How often a chain is asked again whether its block is final; cheap head questions, answered in tens of ms."""
 ANCHOR_BUDGET_S: Final = 30.0
 """One question for a block, with the adapter's own retries inside."""
-READ_BUDGET_S: Final = 120.0
-"""One stage of one chain: account lists, columns, or proofs. 100,000 accounts take some ten seconds."""
 PRICES_BUDGET_S: Final = 3.0
 """Each step of a look at prices between frames; a slower chain must not hold up the flags of the others for long."""
-PROOF_SOURCES_MAX: Final = 4
-"""Providers asked for the same proofs before a chain is given up; policies demand at least three per chain."""
 WAITED_FOR: Final = frozenset({Reason.NOT_YET, Reason.NOT_FINAL})
-
-Answer = TypeVar("Answer")
-Outcome = VerifiedChain | Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +47,8 @@ class Readings:
     """What each verified chain was read and proven with."""
     refuted: tuple[Unavailable, ...]
     """Answers of sources that were caught; the chain may have been read from another one all the same."""
+    priced_by: frozenset[ChainId] = frozenset()
+    """Chains whose prices decided what was proven; empty where everything was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +72,19 @@ class FrameReader:
     """Read frames of one policy through one adapter per chain."""
 
     def __init__(
-        self, policy: Policy, chains: Mapping[ChainId, ChainAdapter], clock: Clock, executor: Executor | None = None
+        self,
+        policy: Policy,
+        chains: Mapping[ChainId, ChainAdapter],
+        clock: Clock,
+        executor: Executor | None = None,
+        notice: Callable[[Unavailable], None] = lambda _: None,
     ) -> None:
         self._policy = policy
         self._chains = chains
         self._clock = clock
-        self._executor = executor
         self._specs = plan.list_specs(policy)
         self._devnets = plan.devnets(policy)
+        self._prover = Prover(chains, self._devnets, clock, executor, notice)
 
     async def read(self, frame_s: int, watched: tuple[AccountId, ...] = ()) -> Readings:
         """Read every chain of the policy for a frame; waits for blocks to become final, no longer.
@@ -97,16 +98,32 @@ class FrameReader:
         columns = plan.column_specs(self._policy, accounts)
         work = _Work({}, [])
 
-        async def verified(chain: ChainPolicy) -> Outcome:
+        async def begun(chain: ChainPolicy) -> Outcome | ChainReading:
             known = listed[chain.chain]
             if isinstance(known, Unavailable):
                 return known
-            return await self._verified(known, columns[chain.chain], work)
+            return await self._begun(known, columns[chain.chain], work)
 
-        outcomes = await self._each(verified)
-        return Readings(
-            frame_s, accounts, tuple(outcomes.values()), MappingProxyType(work.evidence), tuple(work.refuted)
-        )
+        progress = await self._each(begun)
+        outcomes, priced_by = await self._finished(progress, work)
+        evidence, refuted = MappingProxyType(work.evidence), tuple(work.refuted)
+        return Readings(frame_s, accounts, tuple(outcomes.values()), evidence, refuted, priced_by)
+
+    async def settled(self, readings: Readings, outcomes: Iterable[Outcome]) -> Readings:
+        """Return the readings of a frame in which only these chains count.
+
+        Where the prices of another chain decided what to prove, the proofs that only those prices asked for are left
+        out, so that every relayer of the frame holds the same.
+        """
+        kept = {outcome.chain: outcome for outcome in outcomes}
+        present = {chain: readings.evidence[chain] for chain, one in kept.items() if isinstance(one, VerifiedChain)}
+        evidence = dict(readings.evidence)
+        if readings.priced_by - present.keys():
+            for chain, cells in plan_cells.cells_of(self._policy, present).items():
+                if cells != present[chain].cells:
+                    evidence[chain] = plan_cells.trimmed(present[chain], cells)
+                    kept[chain] = await self._prover.judged_again(evidence[chain])
+        return replace(readings, outcomes=tuple(kept.values()), evidence=MappingProxyType(evidence))
 
     async def prices(self) -> tuple[Outcome, ...]:
         """Read the price columns alone, at the newest block of each chain that has any: provisional, without proofs."""
@@ -122,17 +139,17 @@ class FrameReader:
         return tuple(outcomes.values())
 
     async def _prices_of(self, chain: ChainId, columns: tuple[ColumnSpec, ...]) -> Outcome:
-        anchor = await _within(PRICES_BUDGET_S, chain, self._chains[chain].anchor(NEWEST_S))
+        anchor = await within(PRICES_BUDGET_S, chain, self._chains[chain].anchor(NEWEST_S))
         if isinstance(anchor, Unavailable):
             return anchor
-        reading = await _within(PRICES_BUDGET_S, chain, self._chains[chain].read(anchor, (), (), columns))
+        reading = await within(PRICES_BUDGET_S, chain, self._chains[chain].read(anchor, (), (), columns))
         if isinstance(reading, Unavailable):
             return reading
         return verify_quorum(reading, devnet=chain in self._devnets)
 
     async def block_at(self, chain: ChainId, not_after_s: int) -> Anchor | Unavailable:
         """Ask again which block a chain has for a time; for checking that what was attested still stands."""
-        return await _within(ANCHOR_BUDGET_S, chain, self._chains[chain].anchor(not_after_s))
+        return await within(ANCHOR_BUDGET_S, chain, self._chains[chain].anchor(not_after_s))
 
     async def _each(self, work: Callable[[ChainPolicy], Awaitable[Answer]]) -> dict[ChainId, Answer]:
         """Run one stage on all chains side by side."""
@@ -154,7 +171,7 @@ class FrameReader:
         if not specs:
             return _Listed(anchor, (), ())
         asked = self._chains[chain.chain].accounts(anchor.block, specs)
-        lists = await _within(READ_BUDGET_S, chain.chain, asked)
+        lists = await within(READ_BUDGET_S, chain.chain, asked)
         return lists if isinstance(lists, Unavailable) else _Listed(anchor, specs, lists)
 
     async def _anchor(self, frame_s: int, chain: ChainPolicy) -> Anchor | Unavailable:
@@ -170,37 +187,41 @@ class FrameReader:
                 return answer
             await self._clock.sleep_until(min(now_s + POLL_S, give_up_s))
 
-    async def _verified(self, listed: _Listed, columns: tuple[ColumnSpec, ...], work: _Work) -> Outcome:
-        chain, block = listed.anchor.block.chain, listed.anchor.block
-        adapter = self._chains[chain]
-        asked = adapter.read(listed.anchor, listed.specs, listed.lists, columns)
-        reading = await _within(READ_BUDGET_S, chain, asked)
+    async def _begun(self, listed: _Listed, columns: tuple[ColumnSpec, ...], work: _Work) -> Outcome | ChainReading:
+        """Read a chain, and prove it unless prices of all chains must say what to prove."""
+        chain = listed.anchor.block.chain
+        asked = self._chains[chain].read(listed.anchor, listed.specs, listed.lists, columns)
+        reading = await within(READ_BUDGET_S, chain, asked)
         if isinstance(reading, Unavailable):
             return reading
-        requests = plan.proof_requests(listed.specs, listed.lists, columns)
-        without: frozenset[str] = frozenset()
-        outcome: Outcome = Unavailable(chain, Reason.INVALID_PROOF, "no provider was asked")
-        for _ in range(PROOF_SOURCES_MAX):
-            if requests:
-                proofs = await _within(READ_BUDGET_S, chain, adapter.prove(block, requests, without))
-                if isinstance(proofs, Unavailable):
-                    return _given_up(proofs, work.refuted)
-                reading = replace(reading, proofs=proofs)
-            outcome = await self._verify(reading)
-            if isinstance(outcome, VerifiedChain):
-                work.evidence[chain] = reading
-            if isinstance(outcome, VerifiedChain) or not outcome.dishonest:
-                return outcome
-            work.refuted.append(outcome)
-            if outcome.reason not in (Reason.INVALID_PROOF, Reason.LIMIT_EXCEEDED) or not outcome.providers:
-                return outcome
-            without |= frozenset(outcome.providers)
-        return outcome
+        if plan_cells.needs_prices(self._policy, reading):
+            return reading
+        (cells,) = plan_cells.cells_of(self._policy, {chain: reading}).values()
+        return await self._proven(replace(reading, cells=cells), work)
 
-    async def _verify(self, reading: ChainReading) -> Outcome:
-        """Verify off the loop: hashing thousands of trie nodes takes longer than a heartbeat may wait."""
-        check = partial(verify_chain, reading, devnet=reading.chain in self._devnets)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, check)
+    async def _finished(
+        self, progress: Mapping[ChainId, Outcome | ChainReading], work: _Work
+    ) -> tuple[dict[ChainId, Outcome], frozenset[ChainId]]:
+        """Prove the chains that waited for prices; return all outcomes and whose prices decided."""
+        waiting = {chain: one for chain, one in progress.items() if isinstance(one, ChainReading)}
+        if not waiting:
+            return {chain: one for chain, one in progress.items() if not isinstance(one, ChainReading)}, frozenset()
+        present = {**work.evidence, **waiting}
+        cells = plan_cells.cells_of(self._policy, present)
+
+        async def finished(chain: ChainPolicy) -> Outcome:
+            one = progress[chain.chain]
+            if not isinstance(one, ChainReading):
+                return one
+            return await self._proven(replace(one, cells=cells[chain.chain]), work)
+
+        return await self._each(finished), frozenset(present)
+
+    async def _proven(self, reading: ChainReading, work: _Work) -> Outcome:
+        outcome, proven = await self._prover.proven(reading, work.refuted)
+        if isinstance(outcome, VerifiedChain):
+            work.evidence[reading.chain] = proven
+        return outcome
 
 
 def _age_fault(anchor: Anchor, not_after_s: int, skew_s_max: int) -> Unavailable | None:
@@ -212,18 +233,3 @@ def _age_fault(anchor: Anchor, not_after_s: int, skew_s_max: int) -> Unavailable
         detail = f"newest block {block.number} is {not_after_s - block.timestamp_s} s old, at most {skew_s_max} allowed"
         return Unavailable(chain, Reason.TOO_OLD, detail, anchor.votes.agreed)
     return None
-
-
-def _given_up(proofs: Unavailable, refuted: list[Unavailable]) -> Unavailable:
-    """Name the lie rather than the silence after it, where this chain's proofs were refuted before."""
-    own = [lie for lie in refuted if lie.chain == proofs.chain]
-    return own[-1] if own else proofs
-
-
-async def _within(budget_s: float, chain: ChainId, asked: Awaitable[Answer]) -> Answer | Unavailable:
-    """Await an adapter, but not for ever: it promises to keep its own budget, this one is for when it does not."""
-    try:
-        async with asyncio.timeout(budget_s):
-            return await asked
-    except TimeoutError:
-        return Unavailable(chain, Reason.RPC_TIMEOUT, f"the chain's reader did not answer within {budget_s:g} s")

@@ -7,7 +7,7 @@ The rows of every column are the same accounts in the same order, so two honest 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +16,7 @@ from chains.readers import PRICES, column_of, list_of
 from proofs import verify
 from proofs.keccak import keccak256
 from proofs.sheet import AccountList, AccountListSpec, ColumnSpec
+from proofs.snapshot import ChainReading
 from proofs.types import AccountId, ChainId, Finality, Hash32
 from relayer.config.policy import ChainPolicy, Policy
 from relayer.config.policy_rules import DEVNET_FINALITY_S, FINALITY_S, SLOT_S
@@ -63,11 +64,10 @@ def price_specs(policy: Policy) -> Mapping[ChainId, tuple[ColumnSpec, ...]]:
     return asked
 
 
-def proof_requests(
-    lists: Sequence[AccountListSpec], listed: Sequence[AccountList], columns: Sequence[ColumnSpec]
-) -> tuple[ProofRequest, ...]:
-    """Return what to have proven: every column and account list that has a layout, as a whole."""
-    return tuple(ProofRequest(target, slots) for target, slots in verify.proof_requests(lists, listed, columns))
+def proof_requests(reading: ChainReading) -> tuple[ProofRequest, ...]:
+    """Return what to have proven: account lists and columns that have a layout, of some columns `reading.cells`."""
+    asked = verify.proof_requests(reading.account_lists, reading.sheet.account_lists, reading.columns, reading.cells)
+    return tuple(ProofRequest(target, slots) for target, slots in asked)
 
 
 def finality_s(chain: ChainPolicy) -> int:

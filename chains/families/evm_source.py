@@ -205,10 +205,13 @@ class EvmSource:
         """
         asked = [(index, chunk) for index, request in enumerate(requests) for chunk in _chunks(request.slots)]
         parts: list[list[Json]] = [[] for _ in requests]
+        done, total = 0, sum(max(len(chunk), 1) for _, chunk in asked)
         for batch in _proof_batches(asked):
             calls = [_proof_call(requests[index], chunk, block) for index, chunk in batch]
-            for (index, _), reply in zip(batch, await self._client.batch(calls), strict=True):
+            for (index, chunk), reply in zip(batch, await self._client.batch(calls), strict=True):
                 parts[index].append(_result(reply))
+                done += max(len(chunk), 1)
+            self._observer.proofs_read(self._network.chain, self.label, done, total)
         return tuple(
             ContractProof(self.label, merged_answers(self.label, [self._wire.account_answer(part) for part in answers]))
             for answers in parts

@@ -29,6 +29,9 @@ class Recorder:
     def reorg_seen(self, chain: ChainId, provider: str, number: int, depth: int) -> None:
         self.events.append(("reorg", provider, number, depth))
 
+    def proofs_read(self, chain: ChainId, provider: str, done: int, total: int) -> None:
+        self.events.append(("proofs", provider, done, total))
+
 
 class ManualClock:
     """Pass time only by sleeping."""

@@ -19,7 +19,8 @@ from relayer.api.parameters import (
 )
 from relayer.api.problems import DETAIL_CHARS_MAX, Code, Problem
 from relayer.pipeline_health import PULSE_S_MAX, Health
-from relayer.pipeline_reading import PROOF_SOURCES_MAX, FrameReader
+from relayer.pipeline_proving import PROOF_SOURCES_MAX
+from relayer.pipeline_reading import FrameReader
 from relayer.schedule import MISSED_MAX, Timing, missed_frames, next_slot
 from tests.relayer.fake_world import CHAINS, FRAME, FakeWorld, ManualClock, make_policy
 
@@ -118,11 +119,22 @@ async def test_inv_30_adapter__breaks_its_promise_to_answer__is_cut_at_the_budge
     assert [(one.chain, one.reason) for one in gone] == [(CHAINS["B"], Reason.RPC_TIMEOUT)]
 
 
-def test_inv_30_waits__of_the_relayer__are_inside_named_budgets() -> None:
-    """Every adapter call of the pipeline goes through `_within`; a bare await of one would be found here."""
-    source = (ROOT / "relayer" / "pipeline_reading.py").read_text()
-    calls = ("].anchor(", "].accounts(", "adapter.read(", "].read(", "adapter.prove(")
+@pytest.mark.parametrize(
+    ("module", "calls"),
+    [("pipeline_reading", ("].anchor(", "].accounts(", "].read(")), ("pipeline_proving", ("self._asked(",))],
+)
+def test_inv_30_waits__of_the_relayer__are_inside_named_budgets(module: str, calls: tuple[str, ...]) -> None:
+    """Every adapter call of the pipeline goes through `within`; a bare await of one would be found here."""
+    source = (ROOT / "relayer" / f"{module}.py").read_text()
 
-    bare = [line for line in source.splitlines() if "await" in line and any(call in line for call in calls)]
+    waits = [line for line in source.splitlines() if "await" in line and any(call in line for call in calls)]
 
-    assert all("_within(" in line for line in bare), bare
+    assert waits
+    assert all("within(" in line for line in waits), waits
+
+
+def test_inv_30_proofs__are_asked_in_one_place() -> None:
+    """`Prover._asked` alone calls `prove`, and the case above says that it is waited for within a budget."""
+    found = [path.name for path in (ROOT / "relayer").rglob("*.py") if ".prove(" in path.read_text()]
+
+    assert found == ["pipeline_proving.py"]

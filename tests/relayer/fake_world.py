@@ -195,6 +195,7 @@ class Noticed:
     seconds: list[float] = field(default_factory=list)
     missing: list[Unavailable] = field(default_factory=list)
     dishonest: list[Unavailable] = field(default_factory=list)
+    quarantined: list[Unavailable] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     events: list[FlagEvent] = field(default_factory=list)
     ticks: list[tuple[int, int]] = field(default_factory=list)
@@ -213,6 +214,9 @@ class Noticed:
 
     def chain_dishonest(self, frame: int, outcome: Unavailable) -> None:
         self.dishonest.append(outcome)
+
+    def provider_quarantined(self, lie: Unavailable) -> None:
+        self.quarantined.append(lie)
 
     def signing_refused(self, frame: int, refusal: Refusal) -> None:
         self.refused.append(refusal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -91,6 +92,9 @@ def everything(observe: Observe) -> None:
     observe.frame_finished(frame_row(60, FrameState.SIGNED), 0.5, {"healthy": 3, "unknown": 1, "accounts": 4})
     observe.chain_missing(120, gone(detail=hostile))
     observe.chain_dishonest(120, gone(Reason.INVALID_PROOF, hostile))
+    observe.provider_quarantined(replace(gone(Reason.INVALID_PROOF, hostile), providers=("a",)))
+    observe.proofs_read(ETHEREUM, "a", 8_000, 9_000)
+    observe.proofs_read(ETHEREUM, "a", 9_000, 9_000)
     observe.frame_finished(frame_row(120, FrameState.SKIPPED), 0.5, {"healthy": 4, "accounts": 4, "evaluated": 1})
     observe.frames_missed((180, 240))
     observe.frames_missed(())
@@ -262,3 +266,38 @@ def test_observe__two_services__share_nothing() -> None:
     assert other.series()['margin_relayer_flag_events_total{kind="raised"}'] == 0
     assert other.stream.getvalue() == ""
     assert len(list(Status)) == 6
+
+
+def test_chain_dishonest__frame_after_frame__is_told_once_and_again_after_a_truthful_frame() -> None:
+    told = Told()
+    lie = gone(Reason.INVALID_PROOF)
+
+    for frame in (60, 120, 180):
+        told.observe.chain_dishonest(frame, lie)
+        told.observe.frame_finished(frame_row(frame), 0.1, {})
+    told.observe.frame_finished(frame_row(240), 0.1, {})
+    told.observe.chain_dishonest(300, lie)
+
+    assert [line["frame"] for line in told.lines() if line["event"] == "chain_dishonest"] == [60, 300]
+    assert told.series()['margin_relayer_chain_dishonest_total{chain_id="eip155:8453"}'] == 4
+
+
+def test_provider_quarantined__names_the_provider_and_counts_it() -> None:
+    told = Told()
+
+    told.observe.provider_quarantined(replace(gone(Reason.INVALID_PROOF), providers=("a",)))
+
+    (line,) = told.lines()
+    assert (line["event"], line["level"], line["providers"]) == ("provider_quarantined", "error", ["a"])
+    assert told.series()['margin_relayer_provider_quarantines_total{chain_id="eip155:8453",provider="a"}'] == 1
+
+
+def test_proofs_read__long_reads_alone__are_logged_and_all_keys_counted() -> None:
+    told = Told()
+
+    told.observe.proofs_read(ETHEREUM, "a", 500, 500)
+    told.observe.proofs_read(ETHEREUM, "a", 8_000, 20_000)
+    told.observe.proofs_read(ETHEREUM, "a", 20_000, 20_000)
+
+    assert [(line["done"], line["total"]) for line in told.lines()] == [(8_000, 20_000), (20_000, 20_000)]
+    assert told.series()['margin_relayer_proof_keys_total{chain_id="eip155:1",provider="a"}'] == 20_500

@@ -12,8 +12,9 @@ from proofs.sheet import AccountList
 from proofs.types import AccountId, Finality
 from relayer import plan
 from relayer.config.policy import ChainPolicy
+from relayer.pipeline_reading import FrameReader
 from relayer.plan import account_union, chain_keys, column_specs, finality_s, give_up_s, list_specs, price_specs
-from tests.relayer.fake_world import ALICE, BOB, CHAINS, FRAME, VENUE, make_policy
+from tests.relayer.fake_world import ALICE, BOB, CHAINS, FRAME, VENUE, FakeWorld, ManualClock, make_policy
 
 IDS = st.lists(st.binary(min_size=32, max_size=32).map(AccountId), max_size=8)
 
@@ -57,13 +58,15 @@ def test_price_specs__leave_out_chains_without_feeds() -> None:
     assert len(specs[CHAINS["A"]]) == 3
 
 
-def test_proof_requests__cover_every_contract_once() -> None:
-    policy = make_policy()
-    chain = CHAINS["A"]
-    columns, lists = column_specs(policy, (ALICE,))[chain], list_specs(policy)[chain]
-    listed = tuple(AccountList(spec.name, (ALICE,)) for spec in lists)
+async def test_proof_requests__cover_every_contract_once() -> None:
+    policy, world = make_policy(), FakeWorld()
+    world.lock("A", "USDX", ALICE, 1)
+    world.position(ALICE, "ETH-PERP", 10**18, 3_000)
+    world.mine_to(FRAME + 3)
+    reader = FrameReader(policy, world.adapters, ManualClock(world.now_s))
+    reading = (await reader.read(FRAME)).evidence[CHAINS["A"]]
 
-    requests = plan.proof_requests(lists, listed, columns)
+    requests = plan.proof_requests(reading)
 
     targets = [request.target for request in requests]
     assert len(targets) == len(set(targets)) == 5  # lock box, venue, three feeds
