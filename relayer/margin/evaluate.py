@@ -142,16 +142,12 @@ def _equity_high(known: _Figures, missing: tuple[Missing, ...]) -> int | None:
 
 
 def _sums(lines: tuple[Line, ...]) -> _Figures:
-    assets = [
-        line.marked_usd for line in lines if line.leg is not None and line.kind in (LegKind.BALANCE, LegKind.LOCK)
-    ]
-    gains = [line.value_usd for line in lines if line.kind is LegKind.POSITION and line.value_usd > 0]
     return _Figures(
         collateral=sum(line.value_usd for line in lines if line.value_usd > 0),
         liability=-sum(line.value_usd for line in lines if line.value_usd < 0),
         initial=sum(line.initial_usd for line in lines),
         maintenance=sum(line.maintenance_usd for line in lines),
-        marked=sum(assets) + sum(gains),
+        marked=sum(line.brings_usd for line in lines),
     )
 
 

@@ -64,12 +64,6 @@ def quality_names(quality: Quality) -> list[str]:
     return [bit.name.lower() for bit in Quality if bit and bit in quality and bit.name]
 
 
-def marked_usd(view: MarginView) -> int:
-    """Return what the assets of a view would bring without haircuts: marked assets and positive PnL, UsdE18."""
-    assets = sum(line.marked_usd for line in view.lines if line.leg is not None and _is_asset(line))
-    return assets + sum(line.value_usd for line in view.lines if not _is_asset(line) and line.value_usd > 0)
-
-
 # --- sentences -------------------------------------------------------------------------------------------------------
 
 
@@ -87,7 +81,7 @@ def _verdict(view: MarginView) -> list[str]:
     if equity < maintenance:
         sentences = [f"equity {usd_text(equity)} is below {against} by {usd_text(maintenance - equity)}"]
         if view.status is Status.BAD_DEBT:
-            marked = marked_usd(view)
+            marked = sum(line.brings_usd for line in view.lines)
             over = usd_text(view.liability_usd - marked)
             owed = f"liability {usd_text(view.liability_usd)} exceeds the marked value of all assets {usd_text(marked)}"
             sentences.insert(0, f"{owed} by {over}")
@@ -123,10 +117,6 @@ def _marks(view: MarginView) -> list[str]:
 def _is_bound(view: MarginView) -> bool:
     """Tell whether what is owed and required are bounds, because something of it is missing."""
     return view.liability_usd == UINT128_MAX
-
-
-def _is_asset(line: Line) -> bool:
-    return line.kind in (LegKind.BALANCE, LegKind.LOCK)
 
 
 def _line_to_json(line: Line) -> JsonObject:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from proofs.attestation import MarginLeaf, MarginLeg
 from proofs.types import AccountId, Assurance, ChainId, LegKind, Quality, Status
 from proofs.units import UsdE18
+
+ASSETS: Final = (LegKind.BALANCE, LegKind.LOCK)
+"""Kinds of what an account holds, as against what it owes, has at stake or must keep."""
 
 
 class Purpose(StrEnum):
@@ -43,7 +47,7 @@ class Missing:
     @property
     def is_collateral(self) -> bool:
         """Tell whether counting zero for it is safe."""
-        return self.kind in (LegKind.BALANCE, LegKind.LOCK)
+        return self.kind in ASSETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,13 @@ class Line:
     rounding: Rounding
     leg: MarginLeg | None
     is_capped: bool = False
+
+    @property
+    def brings_usd(self) -> int:
+        """Return what the line would bring without haircut towards what is owed: a signed asset's mark, or a gain."""
+        if self.kind in ASSETS:
+            return self.marked_usd if self.leg is not None else 0
+        return max(self.value_usd, 0)
 
 
 @dataclass(frozen=True, slots=True)

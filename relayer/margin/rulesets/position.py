@@ -49,12 +49,11 @@ from proofs.units import (
     value_up,
 )
 from relayer.margin.account import Holding, Portfolio, Position, home_address, weight_ppm
-from relayer.margin.market import Market, NoPrice, Price
+from relayer.margin.market import E18_DECIMALS, Market, NoPrice, Price
 from relayer.margin.rules import CollateralSource, MarginRules
 from relayer.margin.rulesets.terms import Terms
 from relayer.margin.view import Line, Missing, Rounding
 
-E18_DECIMALS: Final = 18
 CAPPED: Final = Quality.DEGRADED_LEG
 """Marks an account of which a leg counts for less than it is worth, because its assurance carries no more."""
 
