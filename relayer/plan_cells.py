@@ -1,8 +1,8 @@
 """Cells: which rows of which columns a frame has proven. Pure: policy, questions and agreed readings decide all.
 
-    a contract whose columns and lists have <= WHOLE_KEYS_MAX keys        proven whole, in one request and at once
-    a larger one                                                          its lists whole, of its columns what is demanded
-    native balances, an account proof each                                what is demanded
+    a contract whose columns and lists have <= WHOLE_KEYS_MAX keys    proven whole, in one request and at once
+    a larger one                                                      its lists whole, of its columns what is demanded
+    native balances, an account proof each                            what is demanded
 
 A row is demanded when its leg is worth so much, at the frame's prices as the quorum read them, that the policy's bands
 ask for more than a quorum's word. Lists are proven whole: an account left out would owe nothing. Price columns have one

@@ -1,33 +1,79 @@
-"""Counts behind the speed of proofs and trees, the same on every machine: these gate, times do not."""
+"""What proving costs a chain of many accounts, in keys and calls; counts.json is the gate, no machine's time is.
+
+Nothing is sent: the requests of a frame follow from policy, accounts and agreed readings alone.
+"""
 
 from __future__ import annotations
 
-from proofs.merkle import MerkleTree, merkle_depths
-from tests.bench.holders import ASKED, holders
-from tests.bench.proving import hashes_of
-from tests.bench.trees import CHANGED, hashes_of_update, packed
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from chains.families.evm_source import PROOF_KEYS_PER_CALL
+from proofs.sheet import AccountList, Column, ColumnSpec, Sheet, column_from_rows
+from proofs.snapshot import ChainReading
+from proofs.types import AccountId
+from relayer.pipeline_reading import FrameReader
+from relayer.plan import column_specs, proof_requests
+from relayer.plan_cells import WHOLE_KEYS_MAX, cells_of, needs_prices
+from tests.relayer.fake_world import ALICE, CHAINS, FRAME, FakeWorld, ManualClock, account, make_policy
+
+COUNTS = json.loads((Path(__file__).parent / "counts.json").read_text())["proofs"]
+POLICY = make_policy()
+HOME = CHAINS["A"]
 
 
-def test_storage_proofs__a_thousand_of_one_token__each_unique_node_hashed_once_and_each_slot_once() -> None:
-    counts = hashes_of(holders())
+async def reading_of(accounts: int, rich_every: int) -> ChainReading:
+    """Return the venue's chain with so many accounts, each with a lock of 10 USD, every so many-th with one of 10,000."""
+    world = FakeWorld()
+    world.lock("A", "USDX", ALICE, 1)
+    world.mine_to(FRAME + 3)
+    read = await FrameReader(POLICY, world.adapters, ManualClock(world.now_s)).read(FRAME)
+    small = read.evidence[HOME]
+    named = tuple(sorted(account(str(number)) for number in range(accounts)))
+    columns = column_specs(POLICY, named)[HOME]
+    sheet = Sheet(
+        HOME,
+        tuple(AccountList(spec.name, named) for spec in small.account_lists),
+        tuple(_answer(spec, small, named, rich_every) for spec in columns),
+    )
+    return replace(small, columns=columns, sheet=sheet, proofs=(), cells=())
 
-    assert counts["keys"] == ASKED
-    assert counts["hashes"] == counts["unique nodes"] + counts["keys"]
-    assert counts["unique nodes"] * 2 < counts["nodes sent"]
-    assert counts["bytes of unique nodes"] * 6 < counts["bytes sent"]
+
+def _answer(spec: ColumnSpec, small: ChainReading, named: tuple[AccountId, ...], rich_every: int) -> Column:
+    if spec.rows == (b"",):
+        return next(column for column in small.sheet.columns if column.name == spec.name)
+    if "lockbox" in spec.name and "erc20" in spec.name:
+        return column_from_rows(
+            spec.name, spec.signed, [(10**10 if at % rich_every == 0 else 10**7,) for at in range(len(named))]
+        )
+    return column_from_rows(spec.name, spec.signed, [(0,) * spec.width for _ in named])
 
 
-def test_tree__a_few_changed_leaves__cost_at_most_their_paths() -> None:
-    tree = MerkleTree.from_leaves([leaf[-32:] for leaf in packed(1, 20_001)])
-
-    (hashes,) = hashes_of_update(tree, CHANGED).values()
-
-    assert hashes <= CHANGED * merkle_depths(tree.leaf_count)[1]
+def asked(reading: ChainReading) -> tuple[int, int]:
+    """Return keys and eth_getProof calls of a reading's proofs."""
+    sizes = [len(request.slots) for request in proof_requests(reading)]
+    return sum(sizes), sum(max(1, -(-size // PROOF_KEYS_PER_CALL)) for size in sizes)
 
 
-def test_tree__neighbouring_leaves_changed__share_their_upper_path() -> None:
-    tree = MerkleTree.from_leaves([leaf[-32:] for leaf in packed(1, 2**10 + 1)])
+async def test_proofs__many_accounts__single_cells_cost_no_more_than_is_counted() -> None:
+    large = COUNTS["large"]
+    reading = await reading_of(large["accounts"], large["rich_every"])
+    (cells,) = cells_of(POLICY, {HOME: reading}).values()
 
-    (hashes,) = hashes_of_update(tree, 2**10).values()
+    whole, single = asked(reading), asked(replace(reading, cells=cells))
 
-    assert hashes == 2**10 - 1
+    assert needs_prices(POLICY, reading)
+    assert whole[0] >= large["whole_keys"]["at_least"]
+    assert single[0] <= large["keys"]["at_most"]
+    assert single[1] <= large["calls"]["at_most"] < whole[1]
+
+
+async def test_proofs__few_accounts__are_whole_and_fit_one_request() -> None:
+    small = COUNTS["small"]
+    reading = await reading_of(small["accounts"], 1)
+
+    assert not needs_prices(POLICY, reading)
+    assert cells_of(POLICY, {HOME: reading}) == {HOME: ()}
+    assert max(len(request.slots) for request in proof_requests(reading)) <= WHOLE_KEYS_MAX
+    assert asked(reading)[1] <= small["calls"]["at_most"]
