@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chains.adapter import ChainAdapter
 from chains.clock import Clock, SystemClock
@@ -42,6 +42,9 @@ from relayer.plan import column_specs, list_specs, settled_s
 from relayer.scheduler import Scheduler
 from relayer.signers.keystore import OpenedSigner, open_signer
 from relayer.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from relayer.api.server import Listening
 
 COMPUTE_THREADS: Final = 2
 """Verifying and evaluating: one chain's proofs can be hashed while another's are decoded."""
@@ -125,7 +128,9 @@ async def service_of(policy: Policy, config: OperatorConfig, options: ServiceOpt
         scheduler = Scheduler(policy, pipeline, clock, health, observe)
         address = None
         if config.api is not None:
-            address = await _serve(stack, config.api, Handlers(board, store, health, observe), observe)
+            server = await _server(config.source, config.api, Handlers(board, store, health, observe), observe)
+            stack.push_async_callback(server.close)
+            address = server.address
         observe.service_started(None if signer is None else to_hex(signer.address), _shown(address))
         yield Service(pipeline, scheduler, board, observe, address)
         observe.service_stopped()
@@ -153,14 +158,21 @@ def open_chains(
     """
     adapters: dict[ChainId, ChainAdapter] = {}
     for chain in policy.chains:
-        own = [provider for provider in providers if provider.chain == chain.chain]
+        endpoints = [_endpoint(provider) for provider in providers if provider.chain == chain.chain]
         try:
-            endpoints = [Provider(one.name, one.operator, SecretUrl(one.url.resolve())) for one in own]
             adapters[chain.chain] = connect(network_of(chain.chain), chain.finality, endpoints, observe, clock)
-        except (NetworkRefused, SecretRefused) as error:
-            fault = Fault(f"provider of {chain.chain}", str(error), "correct the chain's id or the provider's url")
-            raise ConfigError("relayer.toml", fault) from error
+        except NetworkRefused as error:
+            fault = Fault("chain", str(error), "this release cannot read that chain")
+            raise ConfigError(f"policy {policy.name}", fault) from error
     return adapters
+
+
+def _endpoint(provider: ProviderConfig) -> Provider:
+    place = provider.url.place
+    try:
+        return Provider(provider.name, provider.operator, SecretUrl(provider.url.resolve()))
+    except SecretRefused as error:
+        raise ConfigError(place.source, Fault(place.key, str(error), "correct the provider's url")) from error
 
 
 async def audit_live(
@@ -229,16 +241,14 @@ def _observe(policy: Policy, config: OperatorConfig) -> Observe:
     return Observe(watched, ObserveSettings(config.log_format, texts, SystemClock().now_s))
 
 
-async def _serve(stack: AsyncExitStack, api: ApiConfig, handlers: Handlers, observe: Observe) -> tuple[str, int]:
+async def _server(source: str, api: ApiConfig, handlers: Handlers, observe: Observe) -> Listening:
     from relayer.api.server import make_app, serve
 
     try:
-        server = await serve(make_app(handlers, observe, version(DISTRIBUTION)), observe, api.host, api.port)
+        return await serve(make_app(handlers, observe, version(DISTRIBUTION)), observe, api.host, api.port)
     except OSError as error:
         problem = f"cannot listen on {api.host}:{api.port}: {error.strerror}"
-        raise ConfigError("relayer.toml", Fault("api.listen", problem, "choose another address")) from error
-    stack.push_async_callback(server.close)
-    return server.address
+        raise ConfigError(source, Fault("api.listen", problem, "choose another address")) from error
 
 
 def _frame_age_s_max(policy: Policy) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -209,6 +211,21 @@ async def test_start__url_is_none__is_a_config_error_without_the_url(tmp_path: P
         await opened(config)
 
     assert "secret-host" not in str(caught.value)
+    assert str(caught.value).startswith(f"{config}: provider[0].url: ")
+
+
+async def test_start__port_taken__is_a_config_error_that_names_the_key(tmp_path: Path) -> None:
+    config = write_site(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = re.compile('listen = "[^"]*"')
+        config.write_text(listen.sub(f'listen = "127.0.0.1:{taken.getsockname()[1]}"', config.read_text()))
+
+        with pytest.raises(ConfigError, match=r"api\.listen: cannot listen on 127") as caught:
+            await opened(config)
+
+    assert str(caught.value).startswith(f"{config}: ")
 
 
 async def test_service__composed__knows_where_it_listens_and_closes_everything(tmp_path: Path) -> None:
