@@ -7,7 +7,6 @@
     finality       latest, safe, finalized, or { confirmations = n }
     headers        shapes that its headers may have, the usual one first
     evm_number     what the NUMBER opcode returns: the chain's `own` block number, or that of the chain it settles on
-    settles_on     CAIP-2, optional
 
 Unknown, missing and malformed keys are refused by name. A new network of a known family is one file.
 """
@@ -29,10 +28,9 @@ from proofs.types import ChainId, Finality, evm_chain_number, parse_chain_id
 
 __all__ = ["Network", "load_networks", "network_of", "parse_network"]
 
-_REQUIRED: Final = frozenset(
+_KEYS: Final = frozenset(
     {"id", "name", "family", "devnet", "block_time_ms", "lag_s", "finality", "headers", "evm_number"}
 )
-_OPTIONAL: Final = frozenset({"settles_on"})
 _TAGS: Final = MappingProxyType({"latest": Finality.LATEST, "safe": Finality.SAFE, "finalized": Finality.FINALIZED})
 _DEVNET_GROUP: Final = 31337
 _CONFIRMATIONS_MAX: Final = 100_000
@@ -52,7 +50,6 @@ class Network:
     finality: FinalityRule
     headers: tuple[HeaderShape, ...]
     own_number: bool
-    settles_on: ChainId | None = None
 
 
 def network_of(chain: ChainId) -> Network:
@@ -99,7 +96,6 @@ def parse_network(text: str, file: str) -> Network:
         finality=_finality(keys),
         headers=_headers(keys),
         own_number=_own_number(keys),
-        settles_on=keys.chain("settles_on") if keys.has("settles_on") else None,
     )
     if network.devnet != (evm_chain_number(network.chain) // 1000 == _DEVNET_GROUP):
         raise keys.refused("devnet", "chain numbers 31337000 to 31337999 are devnets, and no others")
@@ -111,7 +107,7 @@ def _table(text: str, file: str) -> Mapping[str, object]:
         table: dict[str, object] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise NetworkRefused(file, "-", str(error)) from error
-    unknown, missing = table.keys() - _REQUIRED - _OPTIONAL, _REQUIRED - table.keys()
+    unknown, missing = table.keys() - _KEYS, _KEYS - table.keys()
     for keys, fault in ((unknown, "is not a known key"), (missing, "is missing")):
         if keys:
             raise NetworkRefused(file, min(keys), fault)
@@ -127,9 +123,6 @@ class _Keys:
 
     def refused(self, key: str, detail: str) -> NetworkRefused:
         return NetworkRefused(self._file, key, detail)
-
-    def has(self, key: str) -> bool:
-        return key in self._table
 
     def value(self, key: str) -> object:
         return self._table[key]

@@ -54,7 +54,6 @@ def test_network__when_well_formed__then_it_is_parsed() -> None:
     network = parse_network(GOOD, "x.toml")
 
     assert (network.chain, network.block_time_ms, network.lag_s) == ("eip155:31337009", 1000, 1)
-    assert network.settles_on is None
     assert (network.finality, network.headers) == (FinalityRule(Finality.SAFE), (HeaderShape.PRAGUE,))
 
 
