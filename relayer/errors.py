@@ -6,9 +6,9 @@
       Refused          the caller's: a rule forbids what was asked      says which rule                          exit 1
         LedgerRefused  this slot must not be signed                     never retried with the same frame
       SignerFault      the operator's: a key cannot be opened or used   stop signing, go on flagging             exit 2
-      Bug              ours                                             ends the pass, not the service           exit 1
 
 What is nobody's fault (a slow node) or a source's lie is not raised: it is the value `proofs.snapshot.Unavailable`.
+Whatever else escapes is a bug of ours: it ends the pass or the request, not the service (exit 1 for a verb).
 No message carries a secret: values of secrets never reach these constructors, only the names of their references.
 """
 
@@ -20,7 +20,6 @@ from enum import StrEnum
 from proofs.types import Hash32, to_hex
 
 __all__ = [
-    "Bug",
     "ConfigError",
     "Fault",
     "LedgerRefused",
@@ -119,7 +118,3 @@ class SignerFault(RelayerError):
         self.problem: str = problem
         self.fix: str = fix
         super().__init__(f"signer {path}: {problem}; {fix}")
-
-
-class Bug(RelayerError):
-    """Report a state that our own rules exclude."""

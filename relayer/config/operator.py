@@ -60,8 +60,8 @@ class LogFormat(StrEnum):
 class Retention:
     """Bound what the store keeps, beside the ledger, which is kept for ever."""
 
-    leaves_s: int
-    bundles: int
+    leaves_s: int = 6 * 3600
+    bundles: int = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,7 @@ from relayer.errors import ConfigError, Fault
 
 OVERRIDE_PREFIX: Final = "RELAYER__"
 STORE_SCHEME: Final = "sqlite://"
-LEAVES_S_DEFAULT: Final = 6 * 3600
-BUNDLES_DEFAULT: Final = 60
+RETENTION_DEFAULT: Final = Retention()
 _LISTEN: Final = re.compile(r"(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})")
 
 SecretReference = Annotated[
@@ -76,8 +75,8 @@ class LogTable(Table):
 class RetentionTable(Table):
     """`[retention]`: how long leaves and how many evidence bundles are kept."""
 
-    leaves_s: Annotated[StrictInt, Field(ge=60, le=31_536_000)] = LEAVES_S_DEFAULT
-    bundles: Annotated[StrictInt, Field(ge=1, le=100_000)] = BUNDLES_DEFAULT
+    leaves_s: Annotated[StrictInt, Field(ge=60, le=31_536_000)] = RETENTION_DEFAULT.leaves_s
+    bundles: Annotated[StrictInt, Field(ge=1, le=100_000)] = RETENTION_DEFAULT.bundles
 
 
 class OperatorDocument(Table):

@@ -165,7 +165,6 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
         _refuse_newer(connection, path)
         migrations().apply(Database(connection))
         _require_durable(connection, path)

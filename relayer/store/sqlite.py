@@ -30,7 +30,7 @@ READERS: Final = 2
 """The API reads while a pass reads; more threads only wait for each other's interpreter lock."""
 DISK_FREE_MIN: Final = 64 * 1024 * 1024
 """Below this nothing is signed any more, so that flags can still be written: 64 MB hold days of them."""
-RETENTION_DEFAULT: Final = Retention(leaves_s=6 * 3600, bundles=60)
+RETENTION_DEFAULT: Final = Retention()
 
 Answer = TypeVar("Answer")
 FreeBytes = Callable[[Path], int]
