@@ -24,7 +24,7 @@ HOME = CHAINS["A"]
 
 
 async def reading_of(accounts: int, rich_every: int) -> ChainReading:
-    """Return the venue's chain with so many accounts, each with a lock of 10 USD, every so many-th with one of 10,000."""
+    """Return the venue's chain with so many accounts, each with a lock of 10 USD, some with one of 10,000."""
     world = FakeWorld()
     world.lock("A", "USDX", ALICE, 1)
     world.mine_to(FRAME + 3)
