@@ -175,7 +175,7 @@ def _outcome(revision: AaveRevision, pair: AavePair, totals: AaveTotals, values:
         is_bare = revision.exhaustion is ExhaustionRule.BASE_VALUE and totals.collateral_base == seized_base
     unpaid = values.debt - move.repaid
     burned = values.debt if is_bare else move.repaid
-    scaled_debt = max(0, pair.scaled_debt - revision.burned_debt(burned, pair.debt_index_ray))
+    scaled_debt = pair.scaled_debt - revision.burned_debt(burned, pair.debt_index_ray)
     return AaveSeizure(
         collateral=values.collateral,
         debt=values.debt,

@@ -183,6 +183,13 @@ def test_leaf__of_the_new_rules__splits_into_four_exact_amounts() -> None:
     assert leaf.maintenance_usd == (100 * 2_000 + 7 * 4_999) * 10**6
 
 
+def test_leaf__of_the_old_rules__weighs_the_averages_half_up() -> None:
+    """3 at 50 % and 25 %: ⟨1.5⟩ = 2 are usable and ⟨0.75⟩ = 1 borrowable, so 1 and 2 are required."""
+    leaf = to_leaf_figures(weigh([held(3, 5_000, 2_500)], [], "aave@3.0"))
+
+    assert (leaf.maintenance_usd, leaf.initial_usd) == (10**10, 2 * 10**10)
+
+
 @pytest.mark.parametrize("revision", AAVE_REVISIONS)
 def test_leaf__healthy_by_the_last_half_alone__has_excess_zero(revision: str) -> None:
     """Σ c·LT one part below 10^4 · D, D = 4·10^18 (40 billion dollars): the quotient rounds up to exactly 1."""

@@ -47,12 +47,12 @@ def test_bonus__half_a_unit__down_from_3_7_and_up_before() -> None:
 
 
 def test_needed_debt__beyond_the_balance__up_and_nearest_before() -> None:
-    """11 of collateral at 5 %: 11 / 1.05 = 10.47… must be repaid; floored it would be 10."""
-    here, all_of_it = pair(11, 5_000), totals(11, 5_000)
+    """11 of collateral at 5 %: 11 / 1.05 = 10.47… must be repaid, floored it would be 10; of 10 it is 9.52."""
+    for held, repaid in ((11, [11, 11, 10]), (10, [10, 10, 10])):
+        seizures = [liquidate(rules, pair(held, 5_000), totals(held, 5_000), None) for rules in (NEW, MIDDLE, OLD)]
 
-    for rules, repaid in ((NEW, 11), (MIDDLE, 11), (OLD, 10)):
-        seizure = liquidate(rules, here, all_of_it, None)
-        assert (seizure.actual_collateral, seizure.repaid) == (11, repaid)
+        assert [seizure.actual_collateral for seizure in seizures] == [held] * 3
+        assert [seizure.repaid for seizure in seizures] == repaid
 
 
 def test_seized__exactly_the_balance__takes_it_and_repays_what_was_offered() -> None:
@@ -72,6 +72,13 @@ def test_protocol_fee__of_the_bonus__down_up_and_nearest_before() -> None:
     assert liquidate(NEW, pair(100_000, 100_000), all_of_it, 100).protocol_fee == 0
 
 
+def test_protocol_fee__base_beyond_a_half__is_down_and_nearest_before() -> None:
+    """Seized 51 for 49: base 48.57, so a bonus of 3 (half of it 1.5 → 2), and of 2 (1) before."""
+    here, all_of_it = pair(100_000, 100_000, protocol_fee_bps=5_000), totals(100_000, 100_000)
+
+    assert [liquidate(rules, here, all_of_it, 49).protocol_fee for rules in (NEW, MIDDLE, OLD)] == [2, 1, 1]
+
+
 def test_scaled_collateral__share_and_fee__are_burned_up_each() -> None:
     """Index 2, seized 106 of which 1 is fee: ⌈105 / 2⌉ + ⌈1 / 2⌉ = 54, while ⌈106 / 2⌉ is 53; half up also 53 + 1."""
     here = pair(50_000, 100_000, protocol_fee_bps=1_000, collateral_index_ray=2 * RAY)
@@ -83,18 +90,22 @@ def test_scaled_collateral__share_and_fee__are_burned_up_each() -> None:
 
 
 def test_scaled_collateral__below_a_half__is_burned_up_and_nearest_before() -> None:
-    """Index 4, seized 105, no fee: 26.25 burns 27, and 3.0 burns 26."""
+    """Index 4, no fee: 105 seized, 26.25, burns 27, and 3.0 burns 26; 107 seized, 26.75, burns 27 everywhere."""
     here, all_of_it = pair(25_000, 100_000, collateral_index_ray=4 * RAY), totals(100_000, 100_000)
 
-    assert [liquidate(rules, here, all_of_it, 100).scaled_collateral_after for rules in (NEW, OLD)] == [24_973, 24_974]
+    for cover, burned in ((100, [27, 27, 26]), (102, [27, 27, 27])):
+        left = [liquidate(rules, here, all_of_it, cover).scaled_collateral_after for rules in (NEW, MIDDLE, OLD)]
+
+        assert [25_000 - scaled for scaled in left] == burned
 
 
 def test_scaled_debt__repaid_part__burns_down() -> None:
     """Index 2: 101 repaid burns 50, and 3.0 burns 51."""
     here, all_of_it = pair(100_000, 50_000, debt_index_ray=2 * RAY), totals(100_000, 100_000)
 
-    assert liquidate(NEW, here, all_of_it, 101).scaled_debt_after == 50_000 - 50
-    assert liquidate(OLD, here, all_of_it, 101).scaled_debt_after == 50_000 - 51
+    left = [liquidate(rules, here, all_of_it, 101).scaled_debt_after for rules in (NEW, MIDDLE, OLD)]
+
+    assert [50_000 - scaled for scaled in left] == [50, 50, 51]
     assert liquidate(NEW, here, all_of_it, 101).debt_after == 99_900
 
 
@@ -117,6 +128,14 @@ def test_close_factor__reserve_within_half_of_all__all_of_it() -> None:
     assert maximum_repayment(NEW, pair(5_000, 4_500), totals(8_000, 9_000, ALMOST)) == 4_500
     assert maximum_repayment(NEW, pair(5_000, 4_501), totals(8_000, 9_000, ALMOST)) == 4_500
     assert maximum_repayment(NEW, pair(5_000, 4_500), totals(8_000, 8_999, ALMOST)) == 4_499
+
+
+def test_close_factor__reserve_of_just_half_in_broken_units__no_more_than_it_owes() -> None:
+    """666,666,666,667 units at 3 / 10 are worth 200,000,000,001 rounded up; that is 666,666,666,670 units back."""
+    units = 666_666_666_667
+    here = pair(5_000, units, debt_price=3, debt_decimals=1)
+
+    assert maximum_repayment(NEW, here, AaveTotals(5_000 * DOLLAR, 400_000_000_002, ALMOST)) == units
 
 
 def test_close_factor__old__half_of_the_reserve_whatever_its_size() -> None:
