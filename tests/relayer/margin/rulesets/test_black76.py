@@ -134,6 +134,16 @@ def test_prices__uncertain_inputs__hold_the_prices_of_both_ends(
         assert end.put.low <= got.put.high
 
 
+def test_prices__uncertain_volatility__holds_the_prices_of_both_ends_and_little_more() -> None:
+    """At the money a vol wider by 1e-6 moves the call by 0.38 · 1000 · 1e-6; the bound says at most 0.4."""
+    got = prices(exact(1000 * E18), 1000 * E18, Interval(E18 // 5, E18 // 5 + 10**12), YEAR_S)
+    low, high = (price(1000 * E18, 1000 * E18, vol, YEAR_S) for vol in (E18 // 5, E18 // 5 + 10**12))
+
+    assert got.call.low <= low.call.low < high.call.high <= got.call.high
+    assert got.put.low <= low.put.low < high.put.high <= got.put.high
+    assert got.call.high - got.call.low < 41 * 10**13
+
+
 def test_prices__volatility_that_may_reach_the_cap__upper_end_is_the_cap() -> None:
     got = prices(exact(E18), 10**6 * E18, Interval(23 * E18, 24 * E18), YEAR_S)
 

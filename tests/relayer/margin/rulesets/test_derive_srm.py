@@ -177,6 +177,7 @@ def test_margin__perp__requirement_on_its_own_price_and_unrealised() -> None:
     """2 · 2010 · 5 % = 201, · 6.5 % = 261.3; unrealised 12."""
     assert margined(MM, perp=-2, unrealised=12).margin == Interval(e(-189), e(-189))
     assert margined(IM, perp=2, unrealised=12).margin == Interval(e("-249.3"), e("-249.3"))
+    assert is_near(margined(IM, call(1900), perp=2, unrealised=12).mtm, "-88")
 
 
 def test_margin__unrealised_without_a_perp__does_not_count() -> None:

@@ -136,7 +136,10 @@ def test_delivery__spread_and_outright_deltas__each_at_its_rate() -> None:
     """jan +5 with 2 used against feb: 2 · 10 + 3 · 30 = 110; feb is not in delivery."""
     commodity = replace(CALENDAR, delivery=(Delivery("jan", 10 * E18, 30 * E18),))
 
-    assert of(*held(oil_jan=5, oil_feb=-2), commodity=commodity).commodities[0].delivery == 110 * E18
+    got = of(*held(oil_jan=5, oil_feb=-2), commodity=commodity)
+
+    assert got.commodities[0].delivery == 110 * E18
+    assert got.requirement == got.requirement_without_credit == (3000 + 100 + 110) * E18
 
 
 def test_minimum__more_short_options_than_risk__binds() -> None:

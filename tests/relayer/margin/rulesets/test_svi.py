@@ -99,7 +99,7 @@ def test_vol__total_variance_above_the_limit__capped_at_twelve() -> None:
 
 
 def test_vol__strike_zero__is_zero() -> None:
-    assert vol(CALM, 0).high == 0
+    assert vol(CALM, 0) == exact(0)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,19 @@ def test_slice_faults__butterfly__found_where_a_butterfly_of_calls_has_a_negativ
 
     assert (left + right - middle.times(2 * E18)).high < 0
     assert slice_faults(kinked) == (SurfaceFault.BUTTERFLY,)
+
+
+def test_slice_faults__steep_slice_saved_by_its_curvature__none() -> None:
+    """At k = -0.0795 slope alone would make g -0.018; calls around it still form butterflies of positive price."""
+    bent = Svi(a=0, b=10**17, rho=-6 * 10**17, m=0, sigma=5 * 10**16, forward=1000 * E18, tau=E18)
+    strike, step = 923_578 * 10**15, 4 * E18
+
+    left, middle, right = (
+        prices(exact(bent.forward), k, vol(bent, k), YEAR_S).call for k in (strike - step, strike, strike + step)
+    )
+
+    assert (left + right - middle.times(2 * E18)).low > 0
+    assert slice_faults(bent) == ()
 
 
 def test_slice_faults__variance_zero_on_the_grid__fails_butterfly() -> None:
