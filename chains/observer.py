@@ -14,7 +14,7 @@ class ChainObserver(Protocol):
     """Take notice."""
 
     def rpc_answered(self, chain: ChainId, provider: str, method: str, calls: int, seconds: float, result: str) -> None:
-        """One HTTP request ended. `calls` counts its JSON-RPC calls; `result` is `ok` or the name of an error."""
+        """One HTTP request ended. `calls` counts its JSON-RPC calls; `result`: ok, cancelled or an error's name."""
         ...
 
     def rate_limited(self, chain: ChainId, provider: str) -> None:
@@ -22,7 +22,7 @@ class ChainObserver(Protocol):
         ...
 
     def dissent(self, chain: ChainId, provider: str, kind: str, detail: str) -> None:
-        """A provider contradicted the quorum, or itself. `kind`: anchor, header, accounts, sheet, proof or chain_id."""
+        """A provider contradicted the quorum or itself. `kind`: anchor, header, accounts, sheet, chain_id or answer."""
         ...
 
     def head_seen(self, chain: ChainId, provider: str, tag: str, number: int, timestamp_s: int) -> None:

@@ -34,7 +34,8 @@ __all__ = ["Observe", "ObserveSettings", "Watched"]
 _BLOCKED_RULES: Final = frozenset({"slot_taken", "vote_taken"})
 """A second digest or vote for one frame was offered and refused."""
 _MILD_EVENTS: Final = frozenset({FlagEventKind.CLEARED, FlagEventKind.WITHDRAWN})
-_UNREACHED: Final = frozenset({"RpcUnreachable", "RpcTimeout"})
+_UNANSWERED: Final = frozenset({"RpcUnreachable", "RpcTimeout", "cancelled"})
+"""Cancelled is a request whose provider was still silent when the others had settled the question."""
 
 
 class FrameOutcome(Protocol):
@@ -102,7 +103,6 @@ class Observe:
     def service_started(self, signer: str | None, listen: str) -> None:
         """The service began; `signer` is the signing address, None when it observes only."""
         self.series.signing_enabled.set(signer is not None)
-        self.series.signer_up.set(signer is not None)
         what = "observing only: nothing will be signed" if signer is None else "signing"
         shown = {"policy_id": self._watched.policy_id, "version": self._watched.version, "listen": listen}
         self._log.info("service_started", mode=what, signer=signer, **shown)
@@ -118,12 +118,6 @@ class Observe:
     def warned(self, about: str, problem: str, fix: str) -> None:
         """Something at start is not as it should be and does not prevent it: a key file that others may read."""
         self._log.warning("start_warning", about=about, problem=problem, fix=fix)
-
-    def signer_failed(self, problem: str) -> None:
-        """The signing key cannot be used; flags go on."""
-        self.series.signer_up.set(0)
-        self.series.attestations.labels("failed").inc()
-        self._log.error("signer_failed", problem=problem)
 
     def bug_seen(self, where: str, error: BaseException) -> None:
         """Something broke that our own rules exclude."""
@@ -240,7 +234,7 @@ class Observe:
         self.series.rpc_requests.labels(*labels, *told).inc()
         self.series.rpc_seconds.labels(*labels).observe(seconds)
         self.series.rpc_batch.labels(*labels).observe(calls)
-        self.series.rpc_up.labels(*labels).set(result not in _UNREACHED)
+        self.series.rpc_up.labels(*labels).set(result not in _UNANSWERED)
 
     def rate_limited(self, chain: ChainId, provider: str) -> None:
         """A provider asked us to slow down."""

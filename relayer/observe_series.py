@@ -18,7 +18,7 @@ from relayer.flags import FlagEventKind
 
 PREFIX: Final = "margin_relayer"
 TAGS: Final = ("latest", "safe", "finalized")
-DISSENT_KINDS: Final = ("anchor", "header", "accounts", "sheet", "proof", "chain_id", "other")
+DISSENT_KINDS: Final = ("anchor", "header", "accounts", "sheet", "chain_id", "answer", "other")
 METHODS: Final = (
     "eth_chainId",
     "eth_call",
@@ -39,9 +39,10 @@ RPC_RESULTS: Final = (
     "RpcUnreachable",
     "StatePruned",
     "WrongChain",
+    "cancelled",
     "other",
 )
-ATTESTATION_RESULTS: Final = ("signed", "refused", "duplicate", "equivocation_blocked", "failed")
+ATTESTATION_RESULTS: Final = ("signed", "refused", "equivocation_blocked")
 ANSWER_CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
 RPC_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """The last is the budget of one question."""
@@ -115,7 +116,6 @@ class Series:
 
     def _of_service(self) -> None:
         self.signing_enabled = self._gauge("signing_enabled", "1 with a signer, 0 when observing only.")
-        self.signer_up = self._gauge("signer_up", "1 when the signing key is open.")
         self.flag_latency = self._histogram("flag_latency_seconds", "From price tick to raised flag.", FRAME_SECONDS)
         self.tick_seconds = self._histogram("tick_seconds", "Time of one look at prices.", RPC_SECONDS)
         self.tick_candidates = self._gauge("tick_candidates", "Accounts evaluated in the last look.")

@@ -16,6 +16,7 @@ from relayer.config.operator import LogFormat
 from relayer.cosign import Refusal, Rule
 from relayer.flags import FlagEventKind
 from relayer.observe import Observe, ObserveSettings, Watched
+from relayer.observe_series import DISSENT_KINDS
 from relayer.pipeline_ports import PipelineObserver
 from relayer.store.port import FrameState
 from tests.relayer.store.samples import event, frame_row
@@ -84,7 +85,6 @@ def everything(observe: Observe) -> None:
     hostile = f"{SECRET} \x1b[2J\n\u202e"
     observe.service_started("0x12", "127.0.0.1:1")
     observe.warned("signer.path", hostile, hostile)
-    observe.signer_failed(hostile)
     observe.loop_lagged(0.001)
     observe.stored(0.01)
     observe.request_answered(hostile, 404)
@@ -239,14 +239,24 @@ def test_head_seen__two_providers__the_slower_one_lags() -> None:
     assert series['margin_relayer_chain_head_timestamp_seconds{chain_id="eip155:1",tag="latest"}'] == 990
 
 
-def test_rpc_answered__timeouts__say_that_the_provider_is_down() -> None:
+@pytest.mark.parametrize("result", ["RpcTimeout", "RpcUnreachable", "cancelled"])
+def test_rpc_answered__nothing_came__says_that_the_provider_is_down(result: str) -> None:
     told = Told()
     up = 'margin_relayer_rpc_upstream_up{chain_id="eip155:1",provider="a"}'
 
     told.observe.rpc_answered(ETHEREUM, "a", "eth_call", 1, 0.1, "RpcRefused")
     assert told.series()[up] == 1
-    told.observe.rpc_answered(ETHEREUM, "a", "eth_call", 1, 10.0, "RpcTimeout")
+    told.observe.rpc_answered(ETHEREUM, "a", "eth_call", 1, 10.0, result)
     assert told.series()[up] == 0
+    requests = "margin_relayer_rpc_requests_total"
+    labels = f'chain_id="eip155:1",method="eth_call",provider="a",result="{result}"'
+    assert told.series()[f"{requests}{{{labels}}}"] == 1
+
+
+def test_dissent__every_kind_of_the_port__has_a_series_of_its_own() -> None:
+    kinds = re.findall(r"\w+", (ChainObserver.dissent.__doc__ or "").split("`kind`: ")[1])
+
+    assert sorted({*kinds, "other"} - {"or"}) == sorted(DISSENT_KINDS)
 
 
 def test_service_started__without_a_signer__says_that_it_observes_only() -> None:
