@@ -106,7 +106,13 @@ def _caps(view: MarginView) -> list[str]:
 
 
 def _marks(view: MarginView) -> list[str]:
-    told = Quality.DEGRADED_LEG | Quality.STALE_PRICE | Quality.CHAIN_MISSING | Quality.DEVNET
+    told = (
+        Quality.DEGRADED_LEG
+        | Quality.STALE_PRICE
+        | Quality.CHAIN_MISSING
+        | Quality.CONCENTRATION_CAP
+        | Quality.DEVNET
+    )
     names = quality_names(view.quality & ~told)
     return [f"marked {name.replace('_', ' ')}" for name in names]
 

@@ -38,7 +38,7 @@ from tests.relayer.margin.test_evaluate_cases import DOLLAR, PLAIN, PRICES, with
 
 ONE = account(1)
 HEADER = Assurance.AUTHENTICATED_HEADER
-CHANGEABLE = Quality.WIDE_PRICE | Quality.DEGRADED_LEG
+CHANGEABLE = Quality.WIDE_PRICE | Quality.CONCENTRATION_CAP
 """Marks that a gift may put on: a wide price that now counts, a leg that counts for less than it is worth."""
 
 
@@ -93,7 +93,7 @@ def test_inv_32__stranger_pushes_a_leg_past_its_band__it_counts_the_limit_as_bef
 
     assert (before.status, before.equity_usd) == (Status.HEALTHY, 100 * E18)
     assert (after.status, after.equity_usd, after.missing) == (Status.HEALTHY, 100 * E18, ())
-    assert after.quality == Quality.DEGRADED_LEG
+    assert after.quality == Quality.CONCENTRATION_CAP
 
 
 # --- the limit of "unknown is no shield", as decision record 3 states it ---------------------------------------------

@@ -54,7 +54,7 @@ from relayer.margin.rules import CollateralSource, MarginRules
 from relayer.margin.rulesets.terms import Terms
 from relayer.margin.view import Line, Missing, Rounding
 
-CAPPED: Final = Quality.DEGRADED_LEG
+CAPPED: Final = Quality.CONCENTRATION_CAP
 """Marks an account of which a leg counts for less than it is worth, because its assurance carries no more."""
 
 

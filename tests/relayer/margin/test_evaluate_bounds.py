@@ -42,7 +42,7 @@ def test_assurance_band__value_above_it_on_weaker_evidence__capped(amount: int, 
 
     assert view.collateral_usd == min(amount, 10_000)
     assert view.missing == ()
-    assert view.quality == (Quality.DEGRADED_LEG if is_capped else Quality.NONE)
+    assert view.quality == (Quality.CONCENTRATION_CAP if is_capped else Quality.NONE)
     assert view.lines[0].is_capped is is_capped
     assert ("capped: assurance rpc_quorum" in view.lines[0].label) is is_capped
 
