@@ -59,6 +59,10 @@ def test_client__rate_below_one_per_second__is_floored_first() -> None:
     assert client_compounded_interest(YEAR_S, 10**9) == RAY + 10**9
 
 
+def test_client__one_per_second__doubles_every_second() -> None:
+    assert [client_compounded_interest(RAY * YEAR_S, elapsed) for elapsed in (1, 2, 3)] == [2 * RAY, 4 * RAY, 8 * RAY]
+
+
 def test_normalized_debt__half_a_unit__is_up() -> None:
     assert normalized_debt(3, 3 * RAY // 2) == 5
     assert normalized_debt(1, 5 * RAY // 4) == 1

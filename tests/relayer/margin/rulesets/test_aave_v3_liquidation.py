@@ -61,6 +61,8 @@ def test_seized__exactly_the_balance__takes_it_and_repays_what_was_offered() -> 
     assert (seizure.actual_collateral, seizure.repaid) == (105, 100)
     assert liquidate(NEW, pair(104, 5_000), totals(104, 5_000), 100).repaid == 100
     assert liquidate(NEW, pair(103, 5_000), totals(103, 5_000), 100).repaid == 99
+    dear = liquidate(NEW, pair(1, 5_000, collateral_price=2 * DOLLAR), totals(2, 5_000), 3)
+    assert (dear.actual_collateral, dear.repaid) == (1, 3)
 
 
 def test_protocol_fee__of_the_bonus__down_up_and_nearest_before() -> None:
@@ -174,12 +176,14 @@ def test_leftover__below_a_thousand_of_collateral__is_refused_unless_nothing(col
     assert seizure.leaves_dust is is_dust
 
 
-def test_deficit__last_collateral__burns_the_rest_of_the_debt() -> None:
-    seizure = liquidate(NEW, pair(105, 500), totals(105, 500), None)
+def test_deficit__last_collateral__burns_the_rest_of_the_debt_and_nothing_before() -> None:
+    new, middle, old = (liquidate(rules, pair(105, 500), totals(105, 500), None) for rules in (NEW, MIDDLE, OLD))
 
-    assert (seizure.repaid, seizure.deficit, seizure.debt_after, seizure.scaled_debt_after) == (100, 400, 0, 0)
-    assert seizure.is_reserve_consumed
-    assert seizure.creates_deficit
+    for seizure in (new, middle):
+        assert (seizure.repaid, seizure.deficit, seizure.debt_after, seizure.scaled_debt_after) == (100, 400, 0, 0)
+        assert seizure.is_reserve_consumed
+        assert seizure.creates_deficit
+    assert (old.deficit, old.debt_after, old.creates_deficit) == (0, 400, False)
 
 
 def test_deficit__other_collateral_left__nothing_is_burned() -> None:
