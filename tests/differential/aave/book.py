@@ -1,7 +1,7 @@
 """A random book on a real pool: act, then compare every figure of the account that acted, to the unit.
 
 Actions: supply, withdraw, borrow, repay (from one base unit to all of it), collateral on and off, efficiency mode in
-and out, prices up and down, time from seconds to months, LTV to zero and back, liquidation of whoever is unhealthy.
+and out, prices up and down, time from seconds to months, LTV and threshold to zero and back, liquidation.
 Refused actions are part of the game: only the state after them counts. One seed gives one book.
 """
 
@@ -31,7 +31,7 @@ USERS = 5
 EVERYTHING = 2**256 - 1
 WAD = 10**18
 DAY_S = 86_400
-EVERYBODYS = frozenset({"price", "time", "ltv zero"})
+EVERYBODYS = frozenset({"price", "time", "ltv zero", "threshold"})
 """Actions that move every account."""
 LIQUIDATED = keccak(b"LiquidationCall(address,address,address,uint256,uint256,address,bool)")
 
@@ -58,11 +58,14 @@ class Book:
             "price": (12, self.move_price),
             "time": (8, self.pass_time),
             "ltv zero": (3, self.toggle_ltv),
-            "weightless": (2, self.keep_weightless),
+            "threshold": (3, self.toggle_threshold),
         }
 
     def open(self) -> None:
         """Fund everybody; the lender supplies what the others borrow."""
+        node = self.market.chain.node
+        node.rpc("anvil_impersonateAccount", [self.market.configurator])
+        node.rpc("anvil_setBalance", [self.market.configurator, hex(10**24)])
         for asset in self.market.assets:
             for user in (self.lender, self.liquidator, *self.users):
                 amount = 10 ** (asset.terms.decimals + 10)
@@ -182,15 +185,14 @@ class Book:
             self.market.admin, configurator, form, asset.token, ltv, terms.threshold, terms.bonus
         )
 
-    def keep_weightless(self, user: str) -> object:
-        """Supply inside the mode what has no threshold outside, and leave: it counts, without weight (3.6)."""
-        chain, pool, asset = self.market.chain, self.market.pool, self.market.assets[-1]
-        if asset.terms.threshold:
-            return None
-        chain.send(user, pool, "setUserEMode(uint8)", CATEGORY)
-        self._supply(user, asset, self.units(asset, self.random.randrange(1, 5_000) * 10**8))
-        chain.send(user, pool, "setUserUseReserveAsCollateral(address,bool)", asset.token, True)
-        return chain.send(user, pool, "setUserEMode(uint8)", 0)
+    def toggle_threshold(self, _user: str) -> object:
+        """Write a threshold of 0 or the old one into the pool as its configurator: while used, nobody else can."""
+        chain, asset = self.market.chain, self.asset()
+        (bits,) = chain.ask([Query(self.market.pool, "getConfiguration(address)", (asset.token,))])
+        threshold = self.random.choice((0, asset.terms.threshold))
+        bits = bits & ~(0xFFFF << 16) | threshold << 16
+        form = "setConfiguration(address,(uint256))"
+        return chain.send(self.market.configurator, self.market.pool, form, asset.token, (bits,))
 
     # --- liquidation -------------------------------------------------------------------------------------------------
 
