@@ -20,11 +20,11 @@ from typing import Final, TypeVar
 
 from proofs.attestation import SignedRoot
 from proofs.snapshot import Reason, Unavailable
-from proofs.types import ZERO_HASH, AccountId, ChainId, Finality
+from proofs.types import ZERO_HASH, AccountId, ChainId, Finality, Status
 from proofs.verify import VerifiedChain, VerifiedSnapshot, chain_anchor, verified_snapshot
 from relayer.cosign import FramePlan, Refusal, RootTerms, Rule
 from relayer.errors import StoreFault
-from relayer.flags import Flag, FlagEvent, FlagState
+from relayer.flags import BREACHES, Flag, FlagEvent, FlagState
 from relayer.margin.view import MarginView
 from relayer.pipeline_evidence import evidence_archive
 from relayer.pipeline_marks import Marks
@@ -37,6 +37,9 @@ from relayer.pipeline_views import Views
 from relayer.store.port import AccountRow, FrameRow, FrameState
 
 OBSERVED: Final = Refusal(Rule.NO_SIGNER, "no signer is configured: observing only")
+
+LOOK_ACCOUNTS_MAX: Final = 100
+"""Accounts read again with proofs at once: some thousand keys a chain. The others' flags stand on what they have."""
 
 Answer = TypeVar("Answer")
 
@@ -141,9 +144,30 @@ class Pipeline:
         found = await self._views.of_tick(prices) if prices.chains else None
         if found is None:
             return
-        newest_s = max(chain.anchor.block.timestamp_s for chain in prices.chains)
+        events = await self._judge_provisionally(found.views, prices)
+        seconds = self._ports.clock.monotonic_s() - began_s
+        self._ports.observer.tick_finished(seconds, len(found.candidates), len(events))
+        await self._look_closer(tuple(event.account for event in events[:LOOK_ACCOUNTS_MAX]))
+
+    async def _look_closer(self, accounts: tuple[AccountId, ...]) -> None:
+        """Read whom a tick flagged again, with proofs at the newest blocks, so that the flag says what it rests on.
+
+        The flag stands already, and a chain that does not answer leaves it as it is.
+        """
+        anchors = await self._reader.newest() if accounts else None
+        if anchors is None:
+            return
+        snapshot = verified_snapshot(0, await self._reader.look(anchors, accounts))
+        if not snapshot.missing:
+            await self._judge_provisionally(await self._views.of_look(snapshot, accounts), snapshot)
+
+    async def _judge_provisionally(
+        self, views: tuple[MarginView, ...], snapshot: VerifiedSnapshot
+    ) -> tuple[FlagEvent, ...]:
+        """Step flags by provisional views, keep and publish what changed."""
+        newest_s = max(chain.anchor.block.timestamp_s for chain in snapshot.chains)
         async with self._flagging:
-            flags, events = self._views.step_tick(self._flags, found.views, newest_s)
+            flags, events = self._views.step_tick(self._flags, views, newest_s)
             if flags:
                 await self._ports.flags.put_provisional(flags, events)
                 self._flags.update({flag.account: flag for flag in flags})
@@ -151,8 +175,7 @@ class Pipeline:
                     await publisher.publish_flags(self.open_flags, newest_s)
         for event in events:
             self._ports.observer.flag_changed(event)
-        seconds = self._ports.clock.monotonic_s() - began_s
-        self._ports.observer.tick_finished(seconds, len(found.candidates), len(events))
+        return events
 
     async def _pass(self, frame_s: int) -> FrameResult:
         began_s = self._ports.clock.monotonic_s()
@@ -164,7 +187,7 @@ class Pipeline:
         views = await self._views.of_frame(snapshot)
         signing = await self._signed(plan, snapshot, views)
         row = self._row(snapshot, signing, views)
-        events = await self._remember(row, views)
+        events = await self._remember(row, views, await self._strengthened(readings, views))
         await self._keep_evidence(row, readings, snapshot, views)
         self._notice(readings, snapshot, events, signing.refusal)
         self._ports.observer.frame_finished(row, self._ports.clock.monotonic_s() - began_s, self._counts(views))
@@ -212,11 +235,34 @@ class Pipeline:
         summary = summary_json(self._policy, snapshot, self._counts(views), self._marks.current, reason)
         return FrameRow(self._policy.policy_id, snapshot.frame_s, signing.state, reason, signing.signed, summary)
 
-    async def _remember(self, row: FrameRow, views: tuple[MarginView, ...]) -> tuple[FlagEvent, ...]:
+    async def _strengthened(self, readings: Readings, views: tuple[MarginView, ...]) -> tuple[MarginView, ...]:
+        """Return views to judge flags by: with proofs of whom only the strength of the evidence keeps flagged.
+
+        An account that shrank below what must be proven would else stay flagged for ever (INV-27).
+        """
+        anchors = {chain: reading.anchor for chain, reading in readings.evidence.items()}
+        doubted = tuple(view.account for view in views if self._is_doubted(view))[:LOOK_ACCOUNTS_MAX]
+        if not doubted or not readings.priced_by or len(anchors) < len(self._policy.chains):
+            return views
+        snapshot = verified_snapshot(readings.frame_s, await self._reader.look(anchors, doubted))
+        if snapshot.missing:
+            return views
+        proven = dict(zip(doubted, await self._views.of_look(snapshot, doubted), strict=True))
+        return tuple(proven.get(view.account, view) for view in views)
+
+    def _is_doubted(self, view: MarginView) -> bool:
+        flag = self._flags.get(view.account)
+        is_recovered = view.status not in BREACHES and view.status is not Status.UNKNOWN
+        is_raised = flag is not None and flag.state is FlagState.RAISED
+        return flag is not None and is_raised and is_recovered and view.assurance < flag.raised_assurance
+
+    async def _remember(
+        self, row: FrameRow, views: tuple[MarginView, ...], judged: tuple[MarginView, ...]
+    ) -> tuple[FlagEvent, ...]:
         """Store the frame with its accounts, flags and events in one transaction; only then believe and publish."""
         accounts = await self._computed(partial(_account_rows, views))
         async with self._flagging:
-            flags, events = self._views.step_frame(self._flags, views, row.frame)
+            flags, events = self._views.step_frame(self._flags, judged, row.frame)
             began_s = self._ports.clock.monotonic_s()
             await self._ports.frames.put(row, accounts, self._lasting(flags), events)
             self._ports.observer.stored(self._ports.clock.monotonic_s() - began_s)

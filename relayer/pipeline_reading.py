@@ -33,6 +33,8 @@ ANCHOR_BUDGET_S: Final = 30.0
 """One question for a block, with the adapter's own retries inside."""
 PRICES_BUDGET_S: Final = 3.0
 """Each step of a look at prices between frames; a slower chain must not hold up the flags of the others for long."""
+LOOK_BUDGET_S: Final = 3.0
+"""Each step of a look at a few accounts; the flags it is about stand already."""
 WAITED_FOR: Final = frozenset({Reason.NOT_YET, Reason.NOT_FINAL})
 
 
@@ -124,6 +126,29 @@ class FrameReader:
                     evidence[chain] = plan_cells.trimmed(present[chain], cells)
                     kept[chain] = await self._prover.judged_again(evidence[chain])
         return replace(readings, outcomes=tuple(kept.values()), evidence=MappingProxyType(evidence))
+
+    async def look(self, anchors: Mapping[ChainId, Anchor], accounts: tuple[AccountId, ...]) -> tuple[Outcome, ...]:
+        """Read and prove all cells of a few accounts at given blocks: for judging flags, never for a leaf."""
+        columns = plan.column_specs(self._policy, tuple(sorted(accounts)))
+        rows = tuple(range(len(accounts)))
+
+        async def one(chain: ChainPolicy) -> Outcome:
+            asked = self._chains[chain.chain].read(anchors[chain.chain], (), (), columns[chain.chain])
+            reading = await within(LOOK_BUDGET_S, chain.chain, asked)
+            if isinstance(reading, Unavailable):
+                return reading
+            cells = plan_cells.cells_of_rows(self._policy, reading, rows)
+            return (await self._prover.proven(replace(reading, cells=cells), [], LOOK_BUDGET_S))[0]
+
+        return tuple((await self._each(one)).values())
+
+    async def newest(self) -> Mapping[ChainId, Anchor] | None:
+        """Return the newest agreed block of every chain; None where one gives none."""
+        found = await self._each(
+            lambda chain: within(LOOK_BUDGET_S, chain.chain, self._chains[chain.chain].anchor(NEWEST_S))
+        )
+        anchors = {chain: anchor for chain, anchor in found.items() if isinstance(anchor, Anchor)}
+        return anchors if len(anchors) == len(found) else None
 
     async def prices(self) -> tuple[Outcome, ...]:
         """Read the price columns alone, at the newest block of each chain that has any: provisional, without proofs."""

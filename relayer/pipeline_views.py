@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from types import MappingProxyType
 
 from proofs.attestation import accounts_tree, hash_leaf
 from proofs.merkle import MerkleTree
-from proofs.types import AccountId, Hash32, Quality
+from proofs.types import AccountId, Assurance, Hash32, Quality
 from proofs.verify import VerifiedSnapshot
 from relayer.book import Book, Tick, next_book, tick
 from relayer.config.policy import Policy
 from relayer.flags import Flag, FlagEvent, step
-from relayer.margin.account import accounts_of
+from relayer.margin.account import PortfolioReader, accounts_of
+from relayer.margin.evaluate import evaluate
 from relayer.margin.market import Market, Price, market_of
 from relayer.margin.view import MarginView
 
@@ -54,7 +55,14 @@ class Views:
         if book is None:
             return None
         market = provisional_market(market_of(prices, self._rules), book.market)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, tick, book, market)
+        found = await asyncio.get_running_loop().run_in_executor(self._executor, tick, book, market)
+        return replace(found, views=tuple(_unproven(view) for view in found.views))
+
+    async def of_look(self, snapshot: VerifiedSnapshot, accounts: Iterable[AccountId]) -> tuple[MarginView, ...]:
+        """Return the views of a few accounts, of a snapshot read for them alone."""
+        reader = PortfolioReader.from_snapshot(snapshot, self._rules, self._quality)
+        market = market_of(snapshot, self._rules)
+        return tuple(evaluate(reader.portfolio(account), market, self._rules) for account in accounts)
 
     def accounts_root(self, views: tuple[MarginView, ...]) -> Hash32:
         """Return the root of the tree over the views' leaves.
@@ -92,7 +100,8 @@ def provisional_market(newest: Market, final: Market) -> Market:
     """Return the newest prices at the assurance that each asset's price had in the frame.
 
     Nobody waits for proofs of a price that only asks for an exact look. Were its lower level counted, every position
-    that the policy wants proven would be missing between frames, and no flag could be raised on it.
+    that the policy wants proven would be missing between frames, and no flag could be raised on it. The views say so:
+    their assurance is that of a quorum (`_unproven`) until a look with proofs says more.
     """
     levels = {symbol: price.assurance for symbol, price in final.prices.items() if isinstance(price, Price)}
     lifted = {
@@ -100,6 +109,10 @@ def provisional_market(newest: Market, final: Market) -> Market:
         for symbol, price in newest.prices.items()
     }
     return Market(MappingProxyType(lifted))
+
+
+def _unproven(view: MarginView) -> MarginView:
+    return replace(view, assurance=min(view.assurance, Assurance.RPC_QUORUM))
 
 
 class KeptTree:

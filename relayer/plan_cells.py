@@ -1,16 +1,17 @@
 """Cells: which rows of which columns a frame has proven. Pure: policy, questions and agreed readings decide all.
 
     a contract whose columns and lists have <= WHOLE_KEYS_MAX keys    proven whole, in one request and at once
-    a larger one                                                      its lists whole, of its columns what is demanded
-    native balances, an account proof each                            what is demanded
+    a larger one                                                      its lists whole, of its columns the demanded rows
+    native balances, an account proof each                            the demanded rows
 
-A row is demanded when its leg is worth so much, at the frame's prices as the quorum read them, that the policy's bands
-ask for more than a quorum's word. Lists are proven whole: an account left out would owe nothing. Price columns have one
-row and are proven with whatever else their contract has.
+An account is demanded when any leg of it, on any chain, is worth so much at the frame's prices as the quorum read them
+that the policy's bands ask for more than a quorum's word; then all its cells are, because a leaf is as strong as its
+weakest part. Lists are proven whole: an account left out would owe nothing. Price columns have one row and are proven
+with whatever else their contract has.
 
 Every relayer and every auditor names the same rows, because nothing else goes in. A chain that turns out to be missing
-takes its prices with it, and rows are only ever demanded *by* a price: what was proven with it covers what is demanded
-without it, and `trimmed` leaves out the rest.
+takes its prices with it, and accounts are only ever demanded *by* a price: what was proven with it covers what is
+demanded without it, and `trimmed` leaves out the rest.
 """
 
 from __future__ import annotations
@@ -58,9 +59,16 @@ def needs_prices(policy: Policy, reading: ChainReading) -> bool:
 
 def cells_of(policy: Policy, readings: Mapping[ChainId, ChainReading]) -> Mapping[ChainId, tuple[Cells, ...]]:
     """Return per chain the columns of which only single rows are to be proven; `readings` are the chains present."""
-    is_priced = any(needs_prices(policy, reading) for reading in readings.values())
-    market = _market(policy, readings) if is_priced else Market({})
-    return {chain: _cells(policy, reading, market) for chain, reading in readings.items()}
+    rows: tuple[int, ...] = ()
+    if any(needs_prices(policy, reading) for reading in readings.values()):
+        rows = _demanded(policy, readings, _market(policy, readings))
+    return {chain: tuple(Cells(name, rows) for name in _single(policy, reading)) for chain, reading in readings.items()}
+
+
+def cells_of_rows(policy: Policy, reading: ChainReading, rows: tuple[int, ...]) -> tuple[Cells, ...]:
+    """Return these rows of all columns that weigh: what a look at a few accounts has proven."""
+    names = _weighing(policy)
+    return tuple(Cells(spec.name, rows) for spec in reading.columns if spec.name in names)
 
 
 def _market(policy: Policy, readings: Mapping[ChainId, ChainReading]) -> Market:
@@ -102,14 +110,18 @@ def _large(
 def _single(policy: Policy, reading: ChainReading) -> tuple[str, ...]:
     """Return the columns of which single rows are proven; prices are not among them."""
     large = _large(reading.account_lists, reading.sheet.account_lists, reading.columns)
-    sources: tuple[Source, ...] = (*policy.rules.collateral, *policy.rules.positions)
-    names = {name for source in sources for name in _columns_of(source)}
+    names = _weighing(policy)
     return tuple(
         spec.name
         for spec in reading.columns
         if spec.name in names
         and (spec.mode is ReadMode.NATIVE_BALANCE or (spec.layout is not None and spec.target in large))
     )
+
+
+def _weighing(policy: Policy) -> frozenset[str]:
+    sources: tuple[Source, ...] = (*policy.rules.collateral, *policy.rules.positions)
+    return frozenset(name for source in sources for name in _columns_of(source))
 
 
 def _columns_of(source: Source) -> tuple[str, ...]:
@@ -121,18 +133,14 @@ def _counting(rules: MarginRules) -> tuple[Source, ...]:
     return (*(source for source in rules.collateral if can_count(rules, source)), *rules.positions)
 
 
-def _cells(policy: Policy, reading: ChainReading, market: Market) -> tuple[Cells, ...]:
-    single = _single(policy, reading)
-    if not single:
-        return ()
-    answers = {column.name: column for column in reading.sheet.columns}
-    demanded: dict[str, set[int]] = {name: set() for name in single}
+def _demanded(policy: Policy, readings: Mapping[ChainId, ChainReading], market: Market) -> tuple[int, ...]:
+    """Return the rows of all demanded accounts; every column has the accounts in the same order."""
+    answers = {column.name: column for reading in readings.values() for column in reading.sheet.columns}
+    rows: set[int] = set()
     for source in _counting(policy.rules):
         if source.column in answers:
-            rows = demanded_rows(source, answers[source.column], market, policy.rules)
-            for name in _columns_of(source):
-                demanded.setdefault(name, set()).update(rows)
-    return tuple(Cells(name, tuple(sorted(demanded[name]))) for name in single)
+            rows.update(demanded_rows(source, answers[source.column], market, policy.rules))
+    return tuple(sorted(rows))
 
 
 def demanded_rows(source: Source, column: Column, market: Market, rules: MarginRules) -> tuple[int, ...]:

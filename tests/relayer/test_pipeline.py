@@ -648,7 +648,7 @@ async def test_tick__price_falls_between_frames__raises_provisionally_and_the_fr
 
     assert bench.noticed.bugs == []
     assert provisional == {BOB: FlagState.RAISED, CAROL: FlagState.PROVISIONAL}
-    assert kept.flag_counts == [2]
+    assert kept.flag_counts == [2, 2]  # raised on the word of the quorum, then on proofs
     kinds = {event.account: event.kind for event in confirmed.events}
     assert kinds == {BOB: FlagEventKind.WORSENED, CAROL: FlagEventKind.RAISED}  # Bob's loss is not covered any more
     assert {flag.account: flag.state for flag in await file_store.current()} == {

@@ -93,7 +93,8 @@ async def test_large_contracts__have_proven_what_is_worth_more_than_the_quorum_c
     assert readings.priced_by == set(CHAINS.values())
     assert levels(readings, "A")["USDX"] == of_accounts(readings, {ALICE: 2, BOB: 1, CAROL: 1})
     assert levels(readings, "B")["BTC"] == of_accounts(readings, {ALICE: 2, BOB: 1, CAROL: 1})
-    assert levels(readings, "A")["ETH"] == bytes([1, 1, 1])  # Carol's position of 300 is below the limit
+    # Of Alice all is proven, that she has no position too; Carol's position of 300 is below the limit.
+    assert levels(readings, "A")["ETH"] == of_accounts(readings, {ALICE: 2, BOB: 1, CAROL: 1})
 
 
 async def test_large_contracts__frame__is_signed_and_recomputed_by_a_stranger(
@@ -109,7 +110,7 @@ async def test_large_contracts__frame__is_signed_and_recomputed_by_a_stranger(
     assert [check for check in report.checks if check.fault] == []
     assert report.verdict is Verdict.VERIFIED
     assert [view.leaf for view in report.views] == [view.leaf for view in result.views]
-    assert {view.account: view.assurance for view in result.views} == {ALICE: 1, BOB: 1, CAROL: 1}
+    assert {view.account: view.assurance for view in result.views} == {ALICE: 2, BOB: 1, CAROL: 1}
     alice = next(view for view in result.views if view.account == ALICE)
     assert [line.assurance for line in alice.lines] == [Assurance.STATE_PROOF, Assurance.STATE_PROOF]
     assert alice.quality == Quality.DEVNET  # nothing is missing: what needed a proof has one
