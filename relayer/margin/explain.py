@@ -107,11 +107,7 @@ def _caps(view: MarginView) -> list[str]:
 
 def _marks(view: MarginView) -> list[str]:
     told = (
-        Quality.DEGRADED_LEG
-        | Quality.STALE_PRICE
-        | Quality.CHAIN_MISSING
-        | Quality.CONCENTRATION_CAP
-        | Quality.DEVNET
+        Quality.DEGRADED_LEG | Quality.STALE_PRICE | Quality.CHAIN_MISSING | Quality.CONCENTRATION_CAP | Quality.DEVNET
     )
     names = quality_names(view.quality & ~told)
     return [f"marked {name.replace('_', ' ')}" for name in names]
