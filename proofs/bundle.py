@@ -7,6 +7,9 @@
     accounts     the leaves' tree has the signed root and count
     signatures   the digest is recomputed, k members of the stated set signed it
 
+A bundle without any signature is a look at some accounts by whoever wrote it. Nothing about it is wrong, and nobody has
+vouched for it: the verdict is never better than incomplete, so that stripping signatures wins nothing.
+
 What the rule set makes of the readings is recomputed elsewhere, on the verified snapshot that a report carries. A
 report says what could not be verified as well: above all, that the stated blocks, signers and policy are *the* ones.
 """
@@ -46,6 +49,7 @@ from proofs.verify import VerifiedChain, VerifiedSnapshot, chain_anchor, verify
 
 __all__ = [
     "ARCHIVE",
+    "UNSIGNED",
     "BundleContents",
     "BundleReport",
     "Check",
@@ -63,13 +67,17 @@ __all__ = [
 ]
 
 
+UNSIGNED: Final = "that anybody vouches for it: not signed"
+"""Stands among what was not verified wherever there is no signature."""
+
+
 class Verdict(StrEnum):
     """Say what came of a verification; exit codes 0, 4 and 5."""
 
     VERIFIED = "verified"
     FAILED = "failed"
     INCOMPLETE = "incomplete"
-    """Nothing is wrong, but a chain of the policy is missing from the frame."""
+    """Nothing is wrong, but a chain of the policy is missing from the frame, or nobody signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +147,8 @@ def verify_bundle(contents: BundleContents, anchors: Mapping[ChainId, Hash32]) -
     ledger.run("accounts tree", LEAVES, lambda: _check_tree(contents))
     ledger.run("digest", ROOT, lambda: _check_digest(contents))
     signed_by: list[int] = []
-    ledger.run("signatures", SIGNATURES, lambda: signed_by.extend(_signers_of(contents)))
+    if contents.is_signed:
+        ledger.run("signatures", SIGNATURES, lambda: signed_by.extend(_signers_of(contents)))
     _check_given(contents, anchors, ledger)
     return BundleReport(
         _verdict(contents, ledger),
@@ -178,7 +187,7 @@ def _verdict(contents: BundleContents, ledger: _Ledger) -> Verdict:
     if any(check.fault for check in ledger.checks):
         return Verdict.FAILED
     is_missing = any(isinstance(outcome, Unavailable) for outcome in contents.snapshot.outcomes)
-    return Verdict.INCOMPLETE if is_missing else Verdict.VERIFIED
+    return Verdict.INCOMPLETE if is_missing or not contents.is_signed else Verdict.VERIFIED
 
 
 # --- chains ----------------------------------------------------------------------------------------------------------
@@ -320,6 +329,8 @@ def _check_digest(contents: BundleContents) -> None:
 
 
 def _signers_of(contents: BundleContents) -> tuple[int, ...]:
+    if contents.watched:
+        raise _Fault(f"{len(contents.watched)} watched accounts: a signed frame holds those that contracts name")
     signers = contents.signers
     return check_signatures(contents.signed.digest, contents.signed.signatures, signers.addresses, signers.k)
 
@@ -332,10 +343,13 @@ def _unverified(
 ) -> list[str]:
     """List what no bundle can prove about itself, and what this one leaves out."""
     root, domain = contents.signed.root, contents.domain
-    remaining = [
-        f"that policy {to_hex(root.policy_id)} is the venue's policy in force",
+    stated_set = (
         f"that the stated {contents.signers.k} of {len(contents.signers.addresses)} addresses are epoch "
-        f"{root.signer_epoch} of {to_hex(domain.verifying_contract)} on chain {domain.chain_number}",
+        f"{root.signer_epoch} of {to_hex(domain.verifying_contract)} on chain {domain.chain_number}"
+    )
+    remaining = [
+        stated_set if contents.is_signed else UNSIGNED,
+        f"that policy {to_hex(root.policy_id)} is the venue's policy in force",
         "that the leaves' statuses and figures follow from the readings by the policy's rule set",
     ]
     for outcome in contents.snapshot.outcomes:

@@ -27,8 +27,8 @@ SUMS: Final = "SHA256SUMS"
 
 ARCHIVE_BYTES_MAX: Final = 256 * 2**20
 """Packed: a frame of 100,000 accounts with all legs is some 100 MiB."""
-UNPACKED_BYTES_MAX: Final = 512 * 2**20
-"""Unpacked, all files and headers together."""
+UNPACKED_BYTES_MAX: Final = 1024 * 2**20
+"""Unpacked, all files and headers together: with five legs an account is 3 kB of legs and 2 kB of computation."""
 FILES_MAX: Final = 1024
 """Four files for each of some hundred chains, and the legs in parts."""
 _NAME: Final = re.compile(r"(?:[a-z]{1,16}/)?[A-Za-z0-9]{1,24}(?:[-_][a-z0-9]{1,24})?(?:\.[a-z]{1,8})?")

@@ -1,12 +1,15 @@
 """What an evidence bundle of one frame holds, and its files.
 
-    manifest.json      schema, tool, domain, signer set, devnets, frame, and per chain its block or why it is missing
-    policy.json        the policy's canonical text; its keccak-256 is the policy id
-    root.json          the signed root with its digest; signatures.json the blob
-    anchors.json       one anchor per chain of the policy
-    leaves.json        all leaves, rising by account id
-    legs/NNNN.json     the legs of a thousand leaves each, in the leaves' order, sorted as their tree
-    per chain          header, questions, sheet and proofs: see `proofs.bundle_readings`
+    manifest.json          schema, tool, domain, signer set, devnets, watched accounts, frame, and of each chain its
+                           block or why it is missing
+    policy.json            the policy's canonical text; its keccak-256 is the policy id
+    root.json              the root with its digest; signatures.json the blob, empty where nobody signed
+    anchors.json           one anchor per chain of the policy
+    leaves.json            all leaves, rising by account id
+    legs/NNNN.json         the legs of a thousand leaves each, in the leaves' order, sorted as their tree
+    prices.json            what the rule set made of the feeds
+    computation/NNNN.json  every integer between readings and leaves, of the same thousand accounts
+    per chain              header, questions, sheet and proofs: see `proofs.bundle_readings`
 
 Reading back refuses whatever writing would not have written; that the parts fit together is `proofs.bundle`'s to say.
 """
@@ -36,7 +39,7 @@ from proofs.bundle_text import Json, Reader, hex_text, read_struct, read_text, r
 from proofs.errors import ConstructionRefused, InvalidBundle
 from proofs.signers import SignerSet
 from proofs.snapshot import Anchor, ChainReading, Outcome, Reason, Snapshot, Unavailable, Votes
-from proofs.types import Address, BlockRef, ChainId, Finality, Hash32, parse_chain_id
+from proofs.types import AccountId, Address, BlockRef, ChainId, Finality, Hash32, parse_chain_id
 
 SCHEMA: Final = "margin-evidence@1"
 MANIFEST: Final = "manifest.json"
@@ -45,12 +48,19 @@ ROOT: Final = "root.json"
 SIGNATURES: Final = "signatures.json"
 ANCHORS: Final = "anchors.json"
 LEAVES: Final = "leaves.json"
+PRICES: Final = "prices.json"
 LEGS_PER_FILE: Final = 1000
+_ACCOUNT_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class BundleContents:
-    """Hold one frame's evidence. `legs[i]` are the legs of `leaves[i]`; `tool` names who wrote it, in a few words."""
+    """Hold one frame's evidence. `legs[i]` are the legs of `leaves[i]`; `tool` names who wrote it, in a few words.
+
+    `watched` are accounts that were asked about although no contract need name them: a look at a few accounts, which is
+    never signed. `prices` and `computation` (a text for every thousand accounts) are canonical JSON of the rule set's
+    making; here they are only kept.
+    """
 
     tool: str
     policy_text: bytes
@@ -62,11 +72,24 @@ class BundleContents:
     leaves: tuple[MarginLeaf, ...]
     legs: tuple[tuple[MarginLeg, ...], ...]
     signed: SignedRoot
+    prices: bytes = b"{}"
+    computation: tuple[bytes, ...] = ()
+    watched: tuple[AccountId, ...] = ()
+
+    @property
+    def is_signed(self) -> bool:
+        """Tell whether there is any signature; whether it is good is `proofs.bundle`'s to say."""
+        return bool(self.signed.signatures)
 
 
 def legs_file(number: int) -> str:
     """Return the name of a file of legs."""
     return f"legs/{number:04d}.json"
+
+
+def computation_file(number: int) -> str:
+    """Return the name of a file of computations."""
+    return f"computation/{number:04d}.json"
 
 
 def bundle_files(contents: BundleContents) -> dict[str, bytes]:
@@ -82,7 +105,9 @@ def bundle_files(contents: BundleContents) -> dict[str, bytes]:
         SIGNATURES: to_text({"signatures": hex_text(signed.signatures)}),
         ANCHORS: to_text([struct_json(ANCHOR_CODEC, anchor) for anchor in contents.anchors]),
         LEAVES: to_text([struct_json(LEAF_CODEC, leaf) for leaf in contents.leaves]),
+        PRICES: contents.prices,
     }
+    files.update({computation_file(number): text for number, text in enumerate(contents.computation)})
     for number in range(_legs_files(len(contents.leaves))):
         part = contents.legs[number * LEGS_PER_FILE : (number + 1) * LEGS_PER_FILE]
         legs: Json = [[struct_json(LEG_CODEC, leg) for leg in sorted(legs, key=leg_key)] for legs in part]
@@ -111,12 +136,14 @@ def contents_from_files(files: Mapping[str, bytes]) -> BundleContents:
 
     Raises `InvalidBundle` naming the file; one that nothing refers to is refused too.
     """
-    schema, tool, domain, signers, devnets, frame, chains = read_text(_content(files, MANIFEST), MANIFEST).members(
-        "schema", "tool", "domain", "signers", "devnets", "frame_s", "chains"
+    manifest = read_text(_content(files, MANIFEST), MANIFEST)
+    schema, tool, domain, signers, devnets, watched, frame, chains = manifest.members(
+        "schema", "tool", "domain", "signers", "devnets", "watched", "frame_s", "chains"
     )
     if schema.text() != SCHEMA:
         raise schema.refuse("value", f"expected {SCHEMA}")
-    require_canonical(_content(files, POLICY), POLICY)
+    for file in (POLICY, PRICES):
+        require_canonical(_content(files, file), file)
     outcomes = _read_outcomes(chains, files)
     leaves = _structs(files, LEAVES).each(lambda leaf: read_struct(LEAF_CODEC, MarginLeaf, leaf))
     contents = BundleContents(
@@ -130,6 +157,9 @@ def contents_from_files(files: Mapping[str, bytes]) -> BundleContents:
         leaves,
         _read_legs(files, len(leaves)),
         _read_signed(files),
+        files[PRICES],
+        _read_computation(files, len(leaves)),
+        watched.each(lambda account: AccountId(account.binary(_ACCOUNT_BYTES))),
     )
     _require_all(files, contents)
     return contents
@@ -137,8 +167,9 @@ def contents_from_files(files: Mapping[str, bytes]) -> BundleContents:
 
 def _require_all(files: Mapping[str, bytes], contents: BundleContents) -> None:
     """Refuse files that nothing refers to, and lists in the manifest in other than their one order."""
-    known = {MANIFEST, POLICY, ROOT, SIGNATURES, ANCHORS, LEAVES}
-    known.update(legs_file(number) for number in range(_legs_files(len(contents.leaves))))
+    known = {MANIFEST, POLICY, ROOT, SIGNATURES, ANCHORS, LEAVES, PRICES}
+    for number in range(_legs_files(len(contents.leaves))):
+        known.update((legs_file(number), computation_file(number)))
     for outcome in contents.snapshot.outcomes:
         if isinstance(outcome, ChainReading):
             known.update(reading_file_names(outcome.chain))
@@ -146,7 +177,7 @@ def _require_all(files: Mapping[str, bytes], contents: BundleContents) -> None:
     if surplus:
         raise InvalidBundle(min(surplus), "file_unknown")
     if files[MANIFEST] != to_text(_manifest_json(contents)):
-        raise InvalidBundle(MANIFEST, "json_order", "chains or devnets do not rise")
+        raise InvalidBundle(MANIFEST, "json_order", "chains, devnets or watched accounts do not rise")
 
 
 def _content(files: Mapping[str, bytes], name: str) -> bytes:
@@ -185,6 +216,16 @@ def _read_leaf_legs(reader: Reader) -> tuple[MarginLeg, ...]:
     return legs
 
 
+def _read_computation(files: Mapping[str, bytes], leaf_count: int) -> tuple[bytes, ...]:
+    """Take the computations as they are: all files of them, or none."""
+    names = [computation_file(number) for number in range(_legs_files(leaf_count))]
+    if not any(name in files for name in names):
+        return ()
+    for name in names:
+        require_canonical(_content(files, name), name)
+    return tuple(files[name] for name in names)
+
+
 def _read_signed(files: Mapping[str, bytes]) -> SignedRoot:
     root, digest = read_text(_content(files, ROOT), ROOT).members("root", "digest")
     (signatures,) = read_text(_content(files, SIGNATURES), SIGNATURES).members("signatures")
@@ -210,6 +251,7 @@ def _manifest_json(contents: BundleContents) -> Json:
             "f": str(signers.f),
         },
         "devnets": list[Json](sorted(contents.devnets)),
+        "watched": [hex_text(account) for account in sorted(set(contents.watched))],
         "frame_s": str(contents.snapshot.frame_s),
         "chains": [_outcome_json(outcome) for outcome in outcomes],
     }

@@ -5,6 +5,9 @@
     questions    are those that the policy asks about these accounts, none left out, none added
     accounts     the leaves are exactly the accounts that the contracts name
     leaves       each is what the rule set makes of the verified readings
+    computation  prices and every integer in between are what is recomputed, where the bundle states them
+
+A bundle of a look at a few accounts (`watched`) asks no contract for names and holds exactly those accounts.
 
 `proofs.bundle` checks everything else. Pure; imports neither web3 nor aiohttp: an auditor's machine has no network.
 """
@@ -12,17 +15,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from proofs.bounded_json import parse_json
 from proofs.bundle import BundleContents, BundleReport, Check, Verdict, verify_bundle
-from proofs.bundle_contents import ANCHORS, LEAVES, MANIFEST, POLICY, ROOT
+from proofs.bundle_contents import (
+    ANCHORS,
+    LEAVES,
+    LEGS_PER_FILE,
+    MANIFEST,
+    POLICY,
+    PRICES,
+    ROOT,
+    computation_file,
+)
 from proofs.bundle_readings import QUESTIONS, reading_file
 from proofs.snapshot import ChainReading
 from proofs.types import AccountId, ChainId, Hash32, Quality, to_hex
 from proofs.verify import VerifiedSnapshot, verified_snapshot
 from relayer import plan, plan_cells
+from relayer.computation import prices_text, views_text
 from relayer.config.policy import ChainPolicy, Policy
 from relayer.config.policy_document import parse_policy_document, policy_id_of
 from relayer.config.policy_expansion import policy_of
@@ -30,7 +43,7 @@ from relayer.config.policy_rules import faults_in
 from relayer.errors import ConfigError
 from relayer.margin.account import PortfolioReader, accounts_of
 from relayer.margin.evaluate import evaluate
-from relayer.margin.market import market_of
+from relayer.margin.market import Market, market_of
 from relayer.margin.view import MarginView
 
 FAULTS_SHOWN: Final = 5
@@ -91,20 +104,42 @@ def _recomputed(contents: BundleContents, proven: BundleReport) -> tuple[tuple[C
         why = "not every chain verified" if proven.snapshot is None else "other questions were asked"
         return (*checks, Check("rule set", LEAVES, f"{why}, so nothing can be recomputed")), ()
     checks += _cell_checks(contents, policy)
-    views = recomputed_views(proven.snapshot, policy)
+    views = recomputed_views(proven.snapshot, policy, contents.watched)
     faults = list(_leaf_faults(contents, views))
     shown = "; ".join(faults[:FAULTS_SHOWN]) + (
         f"; and {len(faults) - FAULTS_SHOWN} more" if faults[FAULTS_SHOWN:] else ""
     )
-    return (*checks, Check("rule set", LEAVES, shown)), views
+    stated = _stated_checks(contents, views, market_of(proven.snapshot, policy.rules))
+    return (*checks, Check("rule set", LEAVES, shown), *stated), views
 
 
-def recomputed_views(snapshot: VerifiedSnapshot, policy: Policy) -> tuple[MarginView, ...]:
-    """Evaluate every account that a snapshot names, ascending by id, from the verified readings alone."""
+def recomputed_views(
+    snapshot: VerifiedSnapshot, policy: Policy, watched: tuple[AccountId, ...] = ()
+) -> tuple[MarginView, ...]:
+    """Evaluate every account that a snapshot names or that is watched, ascending, from the verified readings alone."""
     quality = Quality.DEVNET if policy.has_devnet else Quality.NONE
     reader = PortfolioReader.from_snapshot(snapshot, policy.rules, quality)
     market = market_of(snapshot, policy.rules)
-    return tuple(evaluate(reader.portfolio(account), market, policy.rules) for account in accounts_of(snapshot))
+    accounts = sorted({*accounts_of(snapshot), *watched})
+    return tuple(evaluate(reader.portfolio(account), market, policy.rules) for account in accounts)
+
+
+def _stated_checks(contents: BundleContents, views: tuple[MarginView, ...], market: Market) -> Iterator[Check]:
+    """Compare what the bundle states between readings and leaves with what was recomputed, byte for byte."""
+    yield Check("prices", PRICES, "" if contents.prices == prices_text(market) else "not what the feeds' words make")
+    parts = [views[start : start + LEGS_PER_FILE] for start in range(0, len(views), LEGS_PER_FILE)]
+    for number, part in enumerate(parts):
+        text = contents.computation[number] if number < len(contents.computation) else b"[]"
+        fault = "" if text == views_text(part) else _first_other(text, part)
+        yield Check("computation", computation_file(number), fault)
+
+
+def _first_other(text: bytes, views: tuple[MarginView, ...]) -> str:
+    stated, recomputed = parse_json(text), parse_json(views_text(views))
+    if not isinstance(stated, list) or not isinstance(recomputed, list) or len(stated) != len(recomputed):
+        return f"not the computations of {len(views)} accounts"
+    at = next(at for at, (one, other) in enumerate(zip(stated, recomputed, strict=True)) if one != other)
+    return f"{to_hex(views[at].account)}: other integers than recomputed"
 
 
 def _term_faults(contents: BundleContents, policy: Policy) -> Iterator[str]:
@@ -147,8 +182,9 @@ def _window_faults(reading: ChainReading, chain: ChainPolicy, frame_s: int, skew
 
 def _question_checks(contents: BundleContents, policy: Policy) -> Iterator[Check]:
     readings = [outcome for outcome in contents.snapshot.outcomes if isinstance(outcome, ChainReading)]
-    rows = _rows_of(readings)
-    lists, columns = plan.list_specs(policy), plan.column_specs(policy, rows)
+    rows = tuple(sorted(contents.watched)) or _rows_of(readings)
+    asked = replace(policy, lists=()) if contents.watched else policy
+    lists, columns = plan.list_specs(asked), plan.column_specs(policy, rows)
     for reading in readings:
         file, faults = reading_file(QUESTIONS, reading.chain), []
         if reading.account_lists != lists.get(reading.chain):

@@ -14,17 +14,18 @@ from relayer.margin.account import PortfolioReader
 from relayer.margin.evaluate import evaluate
 from relayer.margin.market import market_of
 from relayer.margin.view import MarginView
-from relayer.pipeline_reading import FrameReader
+from relayer.pipeline_reading import FrameReader, Readings
 from relayer.plan import settled_s
 from relayer.schedule import frame_at
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Hold what was seen: the account's view and the chains it rests on."""
+    """Hold what was seen: the account's view, the chains it rests on, and the readings that prove it."""
 
     view: MarginView
     snapshot: VerifiedSnapshot
+    readings: Readings
 
 
 async def look_at(
@@ -36,7 +37,7 @@ async def look_at(
     snapshot = verified_snapshot(frame_s, readings.outcomes)
     quality = Quality.DEVNET if policy.has_devnet else Quality.NONE
     portfolio = PortfolioReader.from_snapshot(snapshot, policy.rules, quality).portfolio(account)
-    return Look(evaluate(portfolio, market_of(snapshot, policy.rules), policy.rules), snapshot)
+    return Look(evaluate(portfolio, market_of(snapshot, policy.rules), policy.rules), snapshot, readings)
 
 
 def newest_frame(policy: Policy, now_s: float) -> int:
