@@ -21,7 +21,7 @@ from chains.clock import Clock, SystemClock
 from chains.connect import connect
 from chains.errors import NetworkRefused, QuestionRefused, SecretRefused
 from chains.network import network_of
-from chains.observer import ChainObserver, NullObserver
+from chains.observer import ChainObserver
 from chains.rpc import Provider
 from chains.secret import SecretUrl
 from proofs.signing import LocalSigner, Signer
@@ -176,7 +176,11 @@ def _endpoint(provider: ProviderConfig) -> Provider:
 
 
 async def audit_live(
-    policy: Policy, providers: tuple[ProviderConfig, ...], account: AccountId, frame_s: int | None
+    policy: Policy,
+    providers: tuple[ProviderConfig, ...],
+    account: AccountId,
+    frame_s: int | None,
+    observe: ChainObserver,
 ) -> Look:
     """Look at one account through these providers, at the newest settled frame or the one given.
 
@@ -184,7 +188,7 @@ async def audit_live(
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        chains = open_chains(policy, providers, NullObserver(), clock)
+        chains = open_chains(policy, providers, observe, clock)
         for adapter in chains.values():
             stack.push_async_callback(adapter.close)
         chosen = newest_frame(policy, clock.now_s()) if frame_s is None else frame_s

@@ -2,7 +2,9 @@
 
     --config relayer.toml              live, through the configured providers
     --policy F --rpc-url chain=URL     live, through these endpoints; several for one chain make a quorum
-    --bundle FILE                      offline, from a frame's evidence bundle, verified first
+    --from FILE                        offline, from an evidence bundle, verified first
+    --bundle FILE                      write the evidence of a live look: a bundle that nobody signed
+    --report FILE                      write it as one HTML page
 
 Exit codes: 0 known, 4 the bundle does not verify, 5 unknown (the reasons are printed).
 """
@@ -17,6 +19,7 @@ import typer
 
 from relayer.cli.arguments import parse_account
 from relayer.cli.output import ExitCode, Json, JsonOption, Report, reporting
+from relayer.cli.verify import ReportFile, read_contents, write_file, write_page
 
 if TYPE_CHECKING:
     from proofs.types import AccountId
@@ -37,7 +40,10 @@ RpcUrls = Annotated[
     list[str] | None, typer.Option("--rpc-url", metavar="CHAIN=URL", help="Read through this endpoint instead.")
 ]
 AtTime = Annotated[int | None, typer.Option("--at-time", help="Frame time in Unix seconds; by default the newest.")]
-BundleFile = Annotated[Path | None, typer.Option("--bundle", help="Explain from this evidence bundle, offline.")]
+FromFile = Annotated[Path | None, typer.Option("--from", help="Explain from this evidence bundle, offline.")]
+BundleFile = Annotated[
+    Path | None, typer.Option("--bundle", metavar="FILE", help="Write the evidence, for `relayer verify`; unsigned.")
+]
 
 
 @audit_app.callback()
@@ -46,23 +52,28 @@ def audit() -> None:
 
 
 @audit_app.command("account")
-def audit_account(
+def audit_account(  # noqa: PLR0913, PLR0917  # every parameter is an option of the verb
     account: AccountText,
     policy: PolicyFile = None,
     config: ConfigFile = CONFIG_DEFAULT,
     rpc_url: RpcUrls = None,
     at_time: AtTime = None,
+    source: FromFile = None,
     bundle: BundleFile = None,
+    report_file: ReportFile = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read, prove, evaluate and explain one account; signs nothing."""
     with reporting("audit.account@1", as_json) as report:
         account_id = parse_account(account)
-        if bundle is not None:
-            _from_bundle(report, bundle, account_id)
+        if source is not None:
+            _from_bundle(report, source, account_id, report_file)
             return
         used, providers = sources(policy, config, rpc_url or [])
-        look = _live(used, providers, account_id, None if at_time is None else _settled(used, at_time))
+        frame_s = None if at_time is None else _settled(used, at_time)
+        look = _live(report, used, providers, account_id, frame_s)
+        if bundle is not None or report_file is not None:
+            _keep(report, used, look, bundle, report_file)
         _tell(report, look.view, look.snapshot)
 
 
@@ -102,12 +113,32 @@ def provider_of(number: int, text: str) -> ProviderConfig:
         raise ConfigError(place.source, Fault("", f"no chain and URL at place {number}", fix)) from None
 
 
-def _live(policy: Policy, providers: tuple[ProviderConfig, ...], account: AccountId, at_time: int | None) -> Look:
+def _live(
+    report: Report, policy: Policy, providers: tuple[ProviderConfig, ...], account: AccountId, frame_s: int | None
+) -> Look:
     import asyncio
 
+    from relayer.cli.progress import ProofProgress
     from relayer.service import audit_live
 
-    return asyncio.run(audit_live(policy, providers, account, at_time))
+    return asyncio.run(audit_live(policy, providers, account, frame_s, ProofProgress(report.progress)))
+
+
+def _keep(report: Report, policy: Policy, look: Look, bundle: Path | None, page: Path | None) -> None:
+    """Write the evidence of a look, and the page of its own audit."""
+    from proofs.bundle import read_bundle
+    from relayer.audit import audit_bundle
+    from relayer.pipeline_evidence import look_archive
+
+    archive = look_archive(policy, look.readings, look.snapshot, look.view)
+    if archive is None:
+        report.progress("no chain was read, so there is no evidence to write")
+        return
+    if bundle is not None:
+        write_file(report, bundle, archive)
+    if page is not None:
+        contents = read_bundle(archive)
+        write_page(report, page, contents, audit_bundle(contents, {}))
 
 
 def _settled(policy: Policy, at_time: int) -> int:
@@ -122,10 +153,9 @@ def _settled(policy: Policy, at_time: int) -> int:
     raise ConfigError("option --at-time", Fault("", f"{at_time} is no frame of the policy that is settled", fix))
 
 
-def _from_bundle(report: Report, path: Path, account: AccountId) -> None:
+def _from_bundle(report: Report, path: Path, account: AccountId, page: Path | None) -> None:
     from proofs.errors import ProofError
     from relayer.audit import audit_bundle
-    from relayer.cli.verify import read_contents
 
     try:
         contents = read_contents(path)
@@ -133,6 +163,8 @@ def _from_bundle(report: Report, path: Path, account: AccountId) -> None:
         report.fail(ExitCode.VERIFICATION_FAILED, str(error))
         return
     audited = audit_bundle(contents, {})
+    if page is not None:
+        write_page(report, page, contents, audited)
     failed = [f"{check.step}: {check.file}: {check.fault}" for check in audited.checks if check.fault]
     if failed:
         report.fail(ExitCode.VERIFICATION_FAILED, *failed)

@@ -1,6 +1,6 @@
 """`relayer verify`: check an evidence bundle offline, rule set included; says what it could not verify.
 
-Exit codes: 0 verified, 4 something is wrong, 5 nothing is wrong but a chain of the policy is missing.
+Exit codes: 0 verified, 4 something is wrong, 5 nothing is wrong but a chain of the policy is missing or nobody signed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,15 @@ Anchors = Annotated[
 ]
 
 
-def verify(bundle: BundlePath, anchor: Anchors = None, as_json: JsonOption = False) -> None:
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write all of it as one self-contained HTML page."),
+]
+
+
+def verify(
+    bundle: BundlePath, anchor: Anchors = None, report_file: ReportFile = None, as_json: JsonOption = False
+) -> None:
     """Check an evidence bundle offline."""
     from proofs.errors import ProofError
     from relayer.audit import audit_bundle
@@ -44,7 +52,32 @@ def verify(bundle: BundlePath, anchor: Anchors = None, as_json: JsonOption = Fal
             )
             report.fail(ExitCode.VERIFICATION_FAILED, str(error))
             return
-        _tell(report, audit_bundle(contents, known), contents)
+        audited = audit_bundle(contents, known)
+        if report_file is not None:
+            write_page(report, report_file, contents, audited)
+        _tell(report, audited, contents)
+
+
+def write_page(report: Report, path: Path, contents: BundleContents, audited: AuditReport) -> None:
+    """Write the HTML page of an audited bundle."""
+    from relayer.report import report_page
+
+    write_file(report, path, report_page(contents, audited).encode())
+
+
+def write_file(report: Report, path: Path, content: bytes) -> None:
+    """Write a file that somebody asked for by name.
+
+    Raises: ConfigError.
+    """
+    from relayer.errors import ConfigError, Fault
+
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        problem = f"{path}: {error.strerror or type(error).__name__}"
+        raise ConfigError("the file to write", Fault("", problem, "name a file in a directory that exists")) from error
+    report.progress(f"wrote {path}, {len(content)} bytes")
 
 
 def read_contents(path: Path) -> BundleContents:
@@ -92,6 +125,8 @@ def _anchors(texts: list[str]) -> dict[ChainId, Hash32]:
 
 
 def _tell(report: Report, audit: AuditReport, contents: BundleContents) -> None:
+    from proofs.bundle import UNSIGNED
+
     root = contents.signed.root
     addresses = contents.signers.addresses
     checks: list[Json] = [{"step": one.step, "file": one.file, "fault": one.fault} for one in audit.checks]
@@ -117,5 +152,6 @@ def _tell(report: Report, audit: AuditReport, contents: BundleContents) -> None:
     if failed:
         report.fail(ExitCode.VERIFICATION_FAILED, *failed)
     elif audit.verdict == "incomplete":
-        report.incomplete += [text for text in audit.unverified if "missing from the frame" in text]
+        wanting = ("missing from the frame", UNSIGNED)
+        report.incomplete += [text for text in audit.unverified if any(what in text for what in wanting)]
         report.fail(ExitCode.INCOMPLETE)

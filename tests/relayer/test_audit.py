@@ -289,7 +289,7 @@ async def test_audit_account__from_a_bundle__explains_offline(archive: bytes, tm
     (tmp_path / "b").write_bytes(archive)
 
     def run(account: str) -> tuple[int, dict[str, object]]:
-        arguments = ["audit", "account", account, "--bundle", str(tmp_path / "b"), "--json"]
+        arguments = ["audit", "account", account, "--from", str(tmp_path / "b"), "--json"]
         result = CliRunner().invoke(app, arguments)
         return result.exit_code, json.loads(result.stdout)
 
