@@ -116,6 +116,14 @@ def test_figures__of_a_position__by_hand() -> None:
     assert figures.withdrawable_collateral == 62
 
 
+def test_withdrawable__needed_in_broken_units__is_up_twice_and_never_below_zero() -> None:
+    """31 owed at a price of 3: ⌈10.33⌉ = 11, ⌈11 / 0.8⌉ = 14; with the first down it would be 13."""
+    here = market(price=3 * ORACLE_ONE)
+
+    assert position_figures(here, MorphoPosition(20, 31 * ONE)).withdrawable_collateral == 6
+    assert position_figures(here, MorphoPosition(13, 31 * ONE)).withdrawable_collateral == 0
+
+
 @pytest.mark.parametrize("changes", [{"price": 0}, {"lltv": 0}])
 def test_withdrawable__no_price_or_no_weight__is_nothing(changes: dict[str, int]) -> None:
     assert position_figures(market(**changes), MorphoPosition(100, ONE)).withdrawable_collateral == 0
@@ -175,6 +183,8 @@ def test_seizure__by_assets__everything_up() -> None:
     seizure = seizure_by_assets(here, MorphoPosition(100, 90 * ONE), 13)
 
     assert (seizure.repaid_shares, seizure.repaid_assets) == (10 * ONE, 10)
+    broken = seizure_by_assets(replace(here, borrow_shares=1_500 * ONE), MorphoPosition(100, 150 * ONE), 13)
+    assert (broken.repaid_shares, broken.repaid_assets) == (14_995_005, 10)
 
 
 def test_seizure__last_collateral__the_rest_is_lost() -> None:
@@ -182,6 +192,15 @@ def test_seizure__last_collateral__the_rest_is_lost() -> None:
 
     assert seizure.repaid_assets == 10
     assert seizure.bad_debt_assets == 80
+
+
+def test_seizure__repaid_beyond_all_that_is_owed__leaves_nothing_rather_than_less() -> None:
+    """20 million shares of a debt of 10: 20 · 11 / 21 = 10.48 → 11 repaid of 10, all 10 of collateral seized."""
+    here = market(10, borrow_shares=20 * ONE)
+
+    seizure = seizure_by_shares(here, MorphoPosition(10, 20 * ONE), 20 * ONE)
+
+    assert (seizure.repaid_assets, seizure.seized_collateral, seizure.bad_debt_assets) == (11, 10, 0)
 
 
 def test_seizure__healthy_or_too_much__refused() -> None:
@@ -297,6 +316,13 @@ def test_leaf__any_position__has_the_sign_of_the_verdict(
 
     assert (leaf.excess_usd >= 0) is figures.is_healthy
     assert min(leaf.collateral_usd, leaf.liability_usd, leaf.initial_usd, leaf.maintenance_usd) >= 0
+
+
+def test_leaf__broken_units__collateral_down_and_the_rest_up() -> None:
+    """Value 11, limit 8, owed 3 at 2.5: 27.5 → 27, 7.5 → 8, and 3 · 2.5 = 7.5 → 8 for both requirements."""
+    leaf = to_leaf_figures(position_figures(market(), MorphoPosition(11, 3 * ONE)), 25, 1)
+
+    assert (leaf.collateral_usd, leaf.liability_usd, leaf.initial_usd, leaf.maintenance_usd) == (27, 8, 8, 8)
 
 
 def test_leaf__at_the_very_limit_with_a_broken_price__gives_the_lost_unit_back() -> None:
