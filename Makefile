@@ -47,10 +47,17 @@ install: .stamps/python .stamps/anvil
 	npm ci --silent --ignore-scripts --prefix proofs/contracts
 	@touch $@
 
+# Contracts that others published, which some rule sets are compared with; compiled here, never committed or shipped.
+.stamps/published: $(wildcard tests/differential/*/package-lock.json tests/differential/*/build.mjs)
+	@mkdir -p .stamps
+	@for folder in tests/differential/aave tests/differential/morpho; do \
+		npm ci --silent --ignore-scripts --prefix $$folder && npm run --silent --prefix $$folder build || exit 1; done
+	@touch $@
+
 demo: install
 	@exec $(BIN)/relayer demo $(if $(SERVE),--serve)
 
-test: install .stamps/contracts
+test: install .stamps/contracts .stamps/published
 	$(PYTEST) -m "not system" -n 2 --dist loadfile
 
 check: install
@@ -73,5 +80,5 @@ fuzz: install .stamps/peers
 	$(BIN)/python -m tests.fuzz.against_peers --seconds $(SECONDS_EACH)
 
 clean:
-	rm -rf .venv .tools .stamps .demo .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info proofs/contracts/node_modules tests/bench/node_modules
+	rm -rf .venv .tools .stamps .demo .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info proofs/contracts/node_modules tests/bench/node_modules tests/differential/*/node_modules tests/differential/*/build
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
