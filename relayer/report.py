@@ -111,35 +111,34 @@ def picture(view: MarginView) -> str:
     ]
     drawn = {name: value for name, value in known if value < UINT128_MAX}
     scale = max(*drawn.values(), 1)
-    bars = "".join(_bar(at, name, drawn.get(name), scale) for at, name in enumerate(("collateral", "liability")))
-    marks = "".join(
-        _mark(at, name, drawn[name], scale) for at, name in enumerate(("maintenance", "initial")) if name in drawn
-    )
+    bars = [_bar(at, name, drawn.get(name), scale) for at, name in enumerate(("collateral", "liability"))]
+    limits = enumerate(("maintenance", "initial"))
+    marks = [_mark(at, name, drawn[name], scale) for at, name in limits if name in drawn]
+    shapes, labels = zip(*bars, *marks, strict=True)
     told = ", ".join(f"{name} {_dollars(value) if name in drawn else 'not known'}" for name, value in known)
     return (
-        f'<svg viewBox="0 0 {WIDTH + 20} 124" role="img" aria-label="{_text(told)}"><title>{_text(told)}</title>'
-        f"{bars}{marks}</svg>"
+        f'<svg viewBox="0 0 {WIDTH + 20} 116" role="img" aria-label="{_text(told)}"><title>{_text(told)}</title>'
+        f"{''.join(shapes)}{''.join(labels)}</svg>"
     )
 
 
-def _bar(at: int, name: str, value: int | None, scale: int) -> str:
+def _bar(at: int, name: str, value: int | None, scale: int) -> tuple[str, str]:
     top = 8 + at * (BAR + 20)
     length = 0 if value is None else value * WIDTH // scale
     figure = "not known" if value is None else _dollars(value)
     return (
-        f'<rect class="{name}" x="0" y="{top}" width="{length}" height="{BAR}"/>'
-        f'<text x="2" y="{top + BAR + 13}">{name} {figure}</text>'
+        f'<rect class="{name}" x="0" y="{top}" width="{length}" height="{BAR}"/>',
+        f'<text x="2" y="{top + BAR + 13}">{name} {figure}</text>',
     )
 
 
-def _mark(at: int, name: str, value: int, scale: int) -> str:
-    x, foot = value * WIDTH // scale, 92 + at * 16
-    end = " end" if 2 * x > WIDTH else ""
-    offset = -4 if end else 4
-    label = f"{'with ' if value else ''}{name} margin {_dollars(value)}"
+def _mark(at: int, name: str, value: int, scale: int) -> tuple[str, str]:
+    x, foot = value * WIDTH // scale, 94 + at * 16
+    is_right = 2 * x > WIDTH
+    place = f'class="end" x="{x - 4}"' if is_right else f'x="{x + 4}"'
     return (
-        f'<line class="{name}" x1="{x}" y1="0" x2="{x}" y2="{foot}"/>'
-        f'<text class="mark{end}" x="{x + offset}" y="{foot}">{label}</text>'
+        f'<line class="{name}" x1="{x}" y1="0" x2="{x}" y2="{foot}"/>',
+        f'<text {place} y="{foot}">with {name} margin {_dollars(value)}</text>',
     )
 
 

@@ -27,10 +27,11 @@ th, td { padding: .3rem .75rem .3rem 0; text-align: left; vertical-align: top; b
 th { color: var(--soft); font-weight: 600; }
 .facts { margin-top: 1.25rem; }
 .wide { overflow-x: auto; }
+.wide th { white-space: nowrap; }
 .wide td { overflow-wrap: normal; }
 ul { padding-left: 1.2rem; overflow-wrap: anywhere; }
 svg { display: block; width: 100%; max-width: 44rem; height: auto; margin: .5rem 0; overflow: visible; }
-svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
+svg text { font: 12px system-ui, sans-serif; fill: var(--ink); stroke: #fff; stroke-width: 3px; paint-order: stroke; }
 svg .end { text-anchor: end; }
 svg rect.collateral { fill: var(--collateral); }
 svg rect.liability { fill: var(--liability); }
@@ -44,6 +45,7 @@ svg line.initial { stroke: var(--initial); stroke-dasharray: 5 3; }
   article, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   .wide { overflow: visible; }
+  .wide th { white-space: normal; }
   .wide td { overflow-wrap: anywhere; }
   * { print-color-adjust: exact; }
 }
