@@ -177,14 +177,17 @@ def test_seizure__by_shares__repaid_up_and_seized_down() -> None:
 
 
 def test_seizure__by_assets__everything_up() -> None:
-    """13 · 0.75 = 9.75 → 10; 10 / 1.0638 = 9.4 → 10; 10 million shares; 10 repaid."""
+    """13 · 0.75 = 9.75 → 10; 10 / 1.0638 = 9.4 → 10; 10 million shares; 10 repaid.
+
+    With 1500 million shares 10 assets are 14,995,004.99 of them, up, and these are worth a little more than 10.
+    """
     here = market(price=3 * ORACLE_ONE // 4)
 
     seizure = seizure_by_assets(here, MorphoPosition(100, 90 * ONE), 13)
 
     assert (seizure.repaid_shares, seizure.repaid_assets) == (10 * ONE, 10)
     broken = seizure_by_assets(replace(here, borrow_shares=1_500 * ONE), MorphoPosition(100, 150 * ONE), 13)
-    assert (broken.repaid_shares, broken.repaid_assets) == (14_995_005, 10)
+    assert (broken.repaid_shares, broken.repaid_assets) == (14_995_005, 11)
 
 
 def test_seizure__last_collateral__the_rest_is_lost() -> None:
