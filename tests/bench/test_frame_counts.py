@@ -15,6 +15,8 @@ from chains.devnet.deploy import deploy_world
 from chains.devnet.nodes import start_anvils
 from chains.devnet.seeding import seed_accounts
 from chains.devnet.world import DEVNET_CHAIN_NUMBERS, SignerSet, World
+from proofs.types import Assurance
+from relayer import plan_cells
 from relayer.store.port import FrameState
 from tests.bench.world import Rig, rig_of
 from tests.relayer.fake_world import SIGNER
@@ -52,6 +54,25 @@ async def test_frame__200_accounts_on_three_chains__asks_no_more_than_is_counted
                 assert measured[name].get(method, 0) <= limit["at_most"], (name, method, measured[name])
             assert set(measured[name]) <= set(limits), measured[name]
             assert rig.proxies[name].counts.requests <= COUNTS["http_requests"]["at_most"]
+
+
+async def test_frame__contracts_too_large_to_prove_whole__asks_for_fewer_keys_and_signs(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_cells, "WHOLE_KEYS_MAX", 500)
+    async with rig_of(world, tmp_path) as rig:
+        await rig.settle(COUNTS["accounts"])
+        rig.reset()
+
+        result = await rig.next_frame()
+
+        calls = {name: proxy.counts.calls["eth_getProof"] for name, proxy in rig.proxies.items()}
+        assert result.row is not None
+        assert result.row.state is FrameState.SIGNED
+        assert rig.noticed.bugs == []
+        assert not any(view.missing for view in result.views)  # what needed a proof has one
+        assert {view.assurance for view in result.views} == {Assurance.RPC_QUORUM, Assurance.STATE_PROOF}
+        assert calls["A"] <= COUNTS["calls"]["A"]["eth_getProof"]["at_most"]
 
 
 async def test_tick__200_accounts__asks_the_price_chain_alone_and_evaluates_fewer_than_all(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -80,6 +81,24 @@ def test_audit_account__live__is_what_the_frame_says_of_it(place: Place) -> None
     assert configured[1]["data"]["frame"] == int(frame)
     assert len(configured[1]["data"]["chains"]) == 3
     assert configured[1]["data"]["view"]["account"] == to_hex(audited.account)
+
+
+def test_audit_account__bundle_written__is_verified_without_a_network_and_says_nobody_signed(
+    place: Place, tmp_path: Path
+) -> None:
+    frame, account = str(settled(place)["frame"]), to_hex(place.accounts[0].account)
+    bundle, page = tmp_path / "look.tar.gz", tmp_path / "look.html"
+    files = ("--bundle", str(bundle), "--report", str(page))
+
+    live = run("audit", "account", account, "--config", str(place.site.operator_file), "--at-time", frame, *files)
+    verified = run("verify", str(bundle))
+    explained = run("audit", "account", account, "--from", str(bundle))
+
+    assert (live[0], verified[0], explained[0]) == (0, 5, 0)
+    assert verified[1]["data"]["verdict"] == "incomplete"
+    assert verified[1]["incomplete"] == ["that anybody vouches for it: not signed"]
+    assert explained[1]["data"] == live[1]["data"]
+    assert page.read_text().count("<svg") == 1
 
 
 def test_audit_account__nobody_knows__is_empty_and_known(place: Place) -> None:
