@@ -14,7 +14,8 @@ from typing import Any, Final
 JSON_DEPTH_MAX: Final = 64
 """Our own documents nest at most ten deep; keystores and policies less."""
 
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string without an end counts to the end of the text, so that no byte is looked at twice.
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_BRACKETS: Final = re.compile(rb"[^\[\]{}]+")
 _OPENING: Final = b"[{"
 
@@ -29,4 +30,4 @@ def parse_json(raw: bytes, depth_max: int = JSON_DEPTH_MAX) -> Any:  # JSON of a
         depth += 1 if bracket in _OPENING else -1
         if depth > depth_max:
             raise ValueError(f"nested deeper than {depth_max}")
-    return json.loads(raw)
+    return json.loads(raw.decode())  # given bytes, it would also take UTF-16, whose strings end elsewhere

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -52,3 +54,34 @@ def test_th_047_parse_json__deep_text_under_a_raised_recursion_limit__raises_and
 
     assert done.returncode == 0, done.stderr
     assert "nested deeper" in done.stdout
+
+
+def test_th_047_parse_json__deep_text_in_another_encoding__raises_and_the_process_lives() -> None:
+    program = (
+        "import sys; sys.setrecursionlimit(100_000)\n"
+        "from proofs.bounded_json import parse_json\n"
+        "text = '[\"' + chr(92) + '\"\",' + '[' * 1_000_000 + '\"'\n"  # in UTF-16 the brackets look like a string's
+        "try: parse_json(text.encode('utf-16-le'))\n"
+        "except ValueError as error: print(type(error).__name__)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be", "utf-8-sig"])
+def test_th_047_parse_json__another_encoding__is_refused(encoding: str) -> None:
+    with pytest.raises(ValueError):  # the parser's own words
+        parse_json('{"a":"b"}'.encode(encoding))
+
+
+@pytest.mark.parametrize("end", [b"", b"\\", b"x", b'"', b'"]'])
+def test_th_047_parse_json__a_string_of_a_million_escapes__takes_linear_time(end: bytes) -> None:
+    hostile = b'["' + b'\\"' * 1_000_000 + end
+
+    started_s = time.process_time()
+    with contextlib.suppress(ValueError):
+        parse_json(hostile)
+
+    assert time.process_time() - started_s < 2  # quadratic: hours
