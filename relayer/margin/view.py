@@ -19,6 +19,7 @@ class Purpose(StrEnum):
 
     INITIAL = "initial"
     MAINTENANCE = "maintenance"
+    LIQUIDATION_END = "liquidation_end"
 
 
 class Rounding(StrEnum):

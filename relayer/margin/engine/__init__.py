@@ -1,0 +1,1 @@
+"""Engine: one vocabulary and one result for every rule set; `evaluate` is its door."""

@@ -1,0 +1,95 @@
+"""Evaluate one account under one rule set: pure, exact, the same bytes on every machine.
+
+A rule set is versioned data with one pure function, `weigh`. It is asked twice where prices are intervals: at the worst
+ends, which decide, and at the best ends, which only say how wide the truth may be.
+
+| purpose | the requirement is |
+|---|---|
+| initial | what opening or withdrawing demands |
+| maintenance | what holding demands: below it the account is flagged |
+| liquidation_end | what lifts a flag; a venue that defines none has its maintenance times `buffer_ppm` |
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, Protocol
+
+from proofs.units import PPM
+from relayer.margin.engine.inputs import Account, End, MarketData
+from relayer.margin.engine.result import Evaluation, TermLine, Unit, Verdict, health_of
+from relayer.margin.view import Purpose, Rounding
+
+BUFFER_PPM: Final = 1_050_000
+"""Default buffer: a flag lifts at 1.05 times the maintenance requirement."""
+
+
+class RuleSet(Protocol):
+    """Weigh accounts as one version of one venue does, or as our own formulas do."""
+
+    @property
+    def name(self) -> str:
+        """Return `family@version`."""
+
+    @property
+    def unit(self) -> Unit:
+        """Return the money of its figures."""
+
+    def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
+        """Weigh an account for `initial` or `maintenance` at one end of all intervals.
+
+        Bad inputs of a leg are gaps, not exceptions. Raises: ValueError for rules that contradict themselves.
+        """
+
+
+def evaluate(
+    account: Account, market: MarketData, rules: RuleSet, purpose: Purpose, *, buffer_ppm: int = BUFFER_PPM
+) -> Evaluation:
+    """Evaluate an account; `buffer_ppm` serves `liquidation_end` alone."""
+    asked = Purpose.MAINTENANCE if purpose is Purpose.LIQUIDATION_END else purpose
+    low = _judged(rules.weigh(account, market, asked, End.LOW), account)
+    if purpose is Purpose.LIQUIDATION_END:
+        low = buffered(low, buffer_ppm)
+    if low.gaps:
+        return low
+    high = rules.weigh(account, market, asked, End.HIGH) if _has_width(market) else low
+    if purpose is Purpose.LIQUIDATION_END and high is not low:
+        high = buffered(high, buffer_ppm)
+    return replace(low, excess_high=max(low.excess, high.excess))
+
+
+def buffered(result: Evaluation, buffer_ppm: int) -> Evaluation:
+    """Return a maintenance result for `liquidation_end`: the requirement times the buffer, up; equality is healthy."""
+    extra = max(0, -(-result.requirement * (buffer_ppm - PPM) // PPM))
+    line = TermLine("buffer above maintenance", "", "", None, 0, 0, 0, 0, 0, 0, extra, Rounding.UP)
+    required = result.requirement + extra
+    exposure = sum(line.exposure for line in result.lines)
+    verdict = Verdict.HEALTHY if result.equity >= required else Verdict.UNHEALTHY
+    return replace(
+        result,
+        purpose=Purpose.LIQUIDATION_END,
+        requirement=required,
+        verdict=verdict if result.verdict is Verdict.HEALTHY else result.verdict,
+        health=replace(
+            health_of(result.equity, required, result.collateral, result.debt, exposure),
+            health_factor=result.health.health_factor,
+        ),
+        lines=(*result.lines, line),
+    )
+
+
+def _judged(result: Evaluation, account: Account) -> Evaluation:
+    """Add what was never read: without collateral the figures stand, without a debt the verdict is unknown."""
+    gaps = result.gaps + account.unread
+    is_unknown = any(not gap.is_collateral for gap in gaps)
+    if not is_unknown and gaps and result.verdict is Verdict.UNHEALTHY:
+        is_unknown = True
+    return replace(result, gaps=gaps, verdict=Verdict.UNKNOWN if is_unknown else result.verdict)
+
+
+def _has_width(market: MarketData) -> bool:
+    """Tell whether the best ends may differ: an interval has a width, or options are priced between bounds."""
+    if market.expiries:
+        return True
+    prices = (*market.prices.values(), *market.average_prices.values())
+    return any(price.low != price.high for price in prices)

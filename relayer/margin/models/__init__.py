@@ -1,0 +1,1 @@
+"""Models: each rule set of `rulesets` as the engine asks it; one module per venue family."""
