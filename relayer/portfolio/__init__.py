@@ -1,0 +1,1 @@
+"""Portfolios in one file, for evaluation without a chain. No imports here."""

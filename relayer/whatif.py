@@ -1,0 +1,1 @@
+"""Ask a running relayer what an account would be after a change."""
