@@ -32,6 +32,7 @@ UNPACKED_BYTES_MAX: Final = 1024 * 2**20
 FILES_MAX: Final = 1024
 """Four files for each of some hundred chains, and the legs in parts."""
 _NAME: Final = re.compile(r"(?:[a-z]{1,16}/)?[A-Za-z0-9]{1,24}(?:[-_][a-z0-9]{1,24})?(?:\.[a-z]{1,8})?")
+_SUM_LINE: Final = re.compile(rb"^([0-9a-f]{64})  ([!-~]{1,100})$", re.MULTILINE)
 
 _BLOCK: Final = 512
 _END: Final = bytes(2 * _BLOCK)
@@ -49,13 +50,21 @@ def pack(files: Mapping[str, bytes]) -> bytes:
     for name in listed:
         if _NAME.fullmatch(name) is None:
             raise ConstructionRefused("bundle", f"file name {name!r}")
-    if len(listed) > FILES_MAX:
-        raise ConstructionRefused("bundle", f"{len(listed)} files, allowed {FILES_MAX}")
+    _require_room("files", len(listed), FILES_MAX)
+    blocks = sum(1 - (-len(content) // _BLOCK) for content in listed.values())
+    _require_room("bytes unpacked", blocks * _BLOCK + len(_END), UNPACKED_BYTES_MAX)
     tar = b"".join(_member(name, listed[name]) for name in sorted(listed)) + _END
-    if len(tar) > UNPACKED_BYTES_MAX:
-        raise ConstructionRefused("bundle", f"{len(tar)} bytes, allowed {UNPACKED_BYTES_MAX}")
     deflate = zlib.compressobj(6, zlib.DEFLATED, _RAW_DEFLATE)
-    return _GZIP_HEADER + deflate.compress(tar) + deflate.flush() + _gzip_trailer(tar)
+    archive = _GZIP_HEADER + deflate.compress(tar) + deflate.flush() + _gzip_trailer(tar)
+    _require_room("bytes packed", len(archive), ARCHIVE_BYTES_MAX)
+    return archive
+
+
+def _require_room(what: str, count: int, allowed: int) -> None:
+    """Refuse to write what nobody would read."""
+    if count > allowed:
+        fix = "name fewer accounts, or have fewer cells proven"
+        raise ConstructionRefused("bundle", f"{count} {what}, allowed {allowed}: {fix}")
 
 
 def unpack(archive: bytes, unpacked_bytes_max: int = UNPACKED_BYTES_MAX) -> dict[str, bytes]:
@@ -84,33 +93,42 @@ def unpack(archive: bytes, unpacked_bytes_max: int = UNPACKED_BYTES_MAX) -> dict
 def check_sums(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Check that SHA256SUMS names exactly the other files with their hashes; return those.
 
-    Raises `InvalidBundle` naming the first file that differs, is missing or is not listed.
+    Raises `InvalidBundle` naming the first file that differs, is not listed or is missing.
     """
+    for name in files:
+        _require_name(name)
     if SUMS not in files:
         raise InvalidBundle(SUMS, "file_missing")
     rest = {name: content for name, content in files.items() if name != SUMS}
-    stated = files[SUMS].split(b"\n")
-    for name, line in zip(sorted(rest), stated, strict=False):
-        if line != _sum_line(name, rest[name]):
-            raise InvalidBundle(_blamed(name, line, rest), "file_hash", "differs from SHA256SUMS")
     if files[SUMS] != sums_of(rest):
-        raise InvalidBundle(SUMS, "file_list", f"{len(stated)} lines for {len(rest)} files")
+        raise _sums_fault(files[SUMS], rest)
     return rest
 
 
 def sums_of(files: Mapping[str, bytes]) -> bytes:
     """Return the contents of SHA256SUMS, readable by `sha256sum -c`."""
-    return b"".join(_sum_line(name, files[name]) + b"\n" for name in sorted(files))
+    return b"".join(f"{sha256(files[name]).hexdigest()}  {name}\n".encode() for name in sorted(files))
 
 
-def _sum_line(name: str, content: bytes) -> bytes:
-    return f"{sha256(content).hexdigest()}  {name}".encode()
+def _require_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise InvalidBundle(ARCHIVE, "file_name", ascii(name[:80]))
 
 
-def _blamed(name: str, line: bytes, files: Mapping[str, bytes]) -> str:
-    """Blame the file whose hash differs, or the list of sums where it speaks of another or a malformed name."""
-    is_plain = re.fullmatch(rb"[0-9a-f]{64}  " + re.escape(name.encode()), line) is not None
-    return name if is_plain and name in files else SUMS
+def _sums_fault(sums: bytes, files: Mapping[str, bytes]) -> InvalidBundle:
+    """Blame the file that differs, is not listed or is missing; the sums where their own text explains more."""
+    lines = _SUM_LINE.findall(sums[: FILES_MAX * 256])
+    stated = {name.decode(): digest.decode() for digest, name in lines}
+    for name in sorted(files.keys() & stated.keys()):
+        if sha256(files[name]).hexdigest() != stated[name]:
+            return InvalidBundle(name, "file_hash", "differs from SHA256SUMS")
+    unlisted, missing = sorted(files.keys() - stated.keys()), sorted(stated.keys() - files.keys())
+    is_plain = b"".join(b"%s  %s\n" % line for line in lines) == sums
+    if unlisted and is_plain and not missing:
+        return InvalidBundle(unlisted[0], "file_unlisted", "SHA256SUMS does not name it")
+    if missing and is_plain and not unlisted:
+        return InvalidBundle(missing[0], "file_missing", "SHA256SUMS names it")
+    return InvalidBundle(SUMS, "file_list", f"{len(missing)} named files are missing, {len(unlisted)} are not named")
 
 
 # --- gzip ------------------------------------------------------------------------------------------------------------
@@ -162,8 +180,7 @@ def _header(name: str, size: int) -> bytes:
 def _read_member(tar: bytes, at: int) -> tuple[str, bytes]:
     header = tar[at : at + _BLOCK]
     name = header[:100].rstrip(b"\0").decode("ascii", "replace")
-    if _NAME.fullmatch(name) is None:
-        raise InvalidBundle(ARCHIVE, "file_name", repr(name[:80]))
+    _require_name(name)
     digits = header[124:135]
     if re.fullmatch(rb"[0-7]{11}", digits) is None:
         raise InvalidBundle(name, "tar_header", "size")

@@ -35,8 +35,18 @@ from proofs.attestation import (
     leg_key,
 )
 from proofs.bundle_readings import read_reading, reading_file_names, reading_files
-from proofs.bundle_text import Json, Reader, hex_text, read_struct, read_text, require_canonical, struct_json, to_text
-from proofs.errors import ConstructionRefused, InvalidBundle
+from proofs.bundle_text import (
+    TEXT_CHARS_MAX,
+    Json,
+    Reader,
+    hex_text,
+    read_struct,
+    read_text,
+    require_canonical,
+    struct_json,
+    to_text,
+)
+from proofs.errors import ConstructionRefused, InvalidBundle, LimitExceeded
 from proofs.signers import SignerSet
 from proofs.snapshot import Anchor, ChainReading, Outcome, Reason, Snapshot, Unavailable, Votes
 from proofs.types import AccountId, Address, BlockRef, ChainId, Finality, Hash32, parse_chain_id
@@ -126,7 +136,7 @@ def checked_files(contents: BundleContents) -> dict[str, bytes]:
     files = bundle_files(contents)
     try:
         contents_from_files(files)
-    except InvalidBundle as fault:
+    except (InvalidBundle, LimitExceeded) as fault:
         raise ConstructionRefused("bundle", str(fault)) from fault
     return files
 
@@ -264,7 +274,7 @@ def _outcome_json(outcome: Outcome) -> Json:
             "block": None,
             "missing": {
                 "reason": outcome.reason.value,
-                "detail": outcome.detail,
+                "detail": outcome.detail[:TEXT_CHARS_MAX],  # what many providers said, one after the other
                 "providers": list[Json](outcome.providers),
                 "dishonest": outcome.dishonest,
             },

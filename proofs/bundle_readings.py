@@ -18,6 +18,7 @@ from proofs.account import AccountAnswer, StorageEntry, verify_account, verify_s
 from proofs.bundle_text import Json, Reader, hex_text, layout_json, read_layout, read_text, to_text
 from proofs.canonical_sheet import parse_sheet
 from proofs.errors import InvalidBundle, ProofError
+from proofs.evidence import require_targets
 from proofs.keccak import keccak256
 from proofs.pins import CodePin
 from proofs.sheet import AccountListSpec, Cells, ColumnSpec, ReadMode, serialise
@@ -250,6 +251,7 @@ def _proofs_json(proofs: Iterable[ContractProof]) -> Json:
 def _read_proofs(raw: bytes, file: str, state_root: Hash32) -> tuple[ContractProof, ...]:
     reader = read_text(raw, file)
     node_list, contracts = reader.members("nodes", "contracts")
+    contracts.checked(lambda: require_targets(sum(1 for _ in contracts.items())))
     nodes = reader.checked(lambda: NodeSet.from_nodes(node_list.each(lambda node: node.binary())))
     proofs = contracts.each(lambda contract: _read_contract(contract, nodes, state_root))
     used = {node for proof in proofs for part in _proof_parts(proof.answer) for node in part}

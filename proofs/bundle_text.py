@@ -27,7 +27,7 @@ _E = TypeVar("_E", bound=Enum)
 
 _DECIMAL: Final = re.compile(r"0|-?[1-9][0-9]{0,77}")
 _HEX: Final = re.compile(r"0x(?:[0-9a-f]{2})*")
-_TEXT_MAX: Final = 4096
+TEXT_CHARS_MAX: Final = 4096
 """Longest plain text: reasons and labels."""
 
 
@@ -99,8 +99,8 @@ class Reader:
     def text(self) -> str:
         """Take plain text."""
         value = self._value
-        if not isinstance(value, str) or len(value) > _TEXT_MAX:
-            raise self.refuse("json_kind", f"expected text of at most {_TEXT_MAX} characters")
+        if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX:
+            raise self.refuse("json_kind", f"expected text of at most {TEXT_CHARS_MAX} characters")
         return value
 
     def truth(self) -> bool:

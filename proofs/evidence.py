@@ -15,7 +15,7 @@ from typing import Final
 from proofs.account import AccountAnswer, AccountState, verify_answer
 from proofs.errors import LimitExceeded, ProofError
 from proofs.layouts import BlockLayout, Layout
-from proofs.limits import PROOF_KEYS_MAX
+from proofs.limits import PROOF_KEYS_MAX, PROOF_TARGETS_MAX
 from proofs.pins import CodePin
 from proofs.sheet import AccountList, AccountListSpec, Cells, CellStatus, Column, ColumnSpec, ReadMode, code_pins
 from proofs.snapshot import ChainReading, Reason, Unavailable
@@ -33,11 +33,18 @@ def proof_requests(
 
     Of columns that `cells` name only those rows; of a native balance each named holder is an entry without slots. One
     entry per contract and one mention per slot, both in order of first use. A contract of which only the code matters
-    has no slots.
+    has no slots. Raises `LimitExceeded` for more than `PROOF_TARGETS_MAX` entries.
     """
     asked = _requests(lists, columns, _slots_of(lists, listed, columns, cells))
     asked.update({holder: {} for holder in _holders(columns, cells) if holder not in asked})
+    require_targets(len(asked))
     return tuple((target, tuple(slots)) for target, slots in asked.items())
+
+
+def require_targets(count: int) -> None:
+    """Raise `LimitExceeded` for more contracts and holders than are proven at one block."""
+    if count > PROOF_TARGETS_MAX:
+        raise LimitExceeded("PROOF_TARGETS_MAX", PROOF_TARGETS_MAX, count)
 
 
 Rows = tuple[tuple[int, ...] | None, ...]
@@ -130,13 +137,11 @@ class _Unproven(Enum):
 
 def prove_contracts(reading: ChainReading) -> Evidence | Unavailable:
     """Verify every proof against our own requests; nodes are shared by all proofs of the block."""
-    slots = _slots_of(reading.account_lists, reading.sheet.account_lists, reading.columns, reading.cells)
-    requests = _requests(reading.account_lists, reading.columns, slots)
-    wanted = {target: tuple(of_target) for target, of_target in requests.items()}
-    for spec in reading.columns:
-        if spec.mode is ReadMode.NATIVE_BALANCE:
-            for row in spec.rows:
-                wanted.setdefault(Address(row), ())
+    try:
+        require_targets(len(reading.proofs))
+    except LimitExceeded as fault:
+        return Unavailable(reading.chain, Reason.LIMIT_EXCEEDED, str(fault))
+    slots, wanted = _wanted(reading)
     nodes = NodeSet()
     proven: dict[Address, ProvenContract] = {}
     for proof in reading.proofs:
@@ -157,6 +162,18 @@ def prove_contracts(reading: ChainReading) -> Evidence | Unavailable:
             detail = f"{to_hex(target)}: {fault}"
             return Unavailable(reading.chain, Reason.INVALID_PROOF, detail, (proof.provider,), dishonest=True)
     return Evidence(MappingProxyType(proven), slots, reading.anchor.block.timestamp_s)
+
+
+def _wanted(reading: ChainReading) -> tuple[_Slots, dict[Address, tuple[int, ...]]]:
+    """Return the slots of every question, and of each contract and holder those that its proof must answer."""
+    slots = _slots_of(reading.account_lists, reading.sheet.account_lists, reading.columns, reading.cells)
+    requests = _requests(reading.account_lists, reading.columns, slots)
+    wanted = {target: tuple(of_target) for target, of_target in requests.items()}
+    for spec in reading.columns:
+        if spec.mode is ReadMode.NATIVE_BALANCE:
+            for row in spec.rows:
+                wanted.setdefault(Address(row), ())
+    return slots, wanted
 
 
 def _verify_contract(

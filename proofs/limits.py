@@ -18,6 +18,7 @@ __all__ = [
     "PROOF_BYTES_MAX",
     "PROOF_KEYS_MAX",
     "PROOF_NODES_MAX",
+    "PROOF_TARGETS_MAX",
     "RLP_BYTES_MAX",
     "RLP_DEPTH_MAX",
     "STORAGE_VALUE_BYTES_MAX",
@@ -48,6 +49,11 @@ ANSWER_NODES_MAX: Final = (PROOF_KEYS_MAX + 1) * PROOF_NODES_MAX
 # Unique nodes kept while the answers of one block are verified: four worst-case answers of 1000 keys
 # (264,264), rounded down to a power of two; at most 133 MiB of node bytes.
 NODE_SET_NODES_MAX: Final = 2**18
+
+# Contracts and holders proven at one block, an account proof each. A mainnet account adds four or five nodes that it
+# shares with no other, so this many fill a third of the node set and leave the rest to storage; a node answers some
+# hundred such questions a second.
+PROOF_TARGETS_MAX: Final = 2**14
 
 # Account body: list header 2, nonce 1 + 8, balance 1 + 32, two hashes of 1 + 32.
 ACCOUNT_BYTES_MAX: Final = 2 + 9 + 33 + 33 + 33

@@ -16,7 +16,7 @@ from proofs.attestation import (
     digest,
     snapshot_root,
 )
-from proofs.bundle import BundleContents, write_bundle
+from proofs.bundle import BundleContents, checked_bundle, write_bundle
 from proofs.bundle_contents import LEGS_PER_FILE
 from proofs.signers import SignerSet
 from proofs.snapshot import Outcome, Snapshot
@@ -40,13 +40,16 @@ def evidence_archive(
 
 
 def look_archive(policy: Policy, readings: Readings, snapshot: VerifiedSnapshot, view: MarginView) -> bytes | None:
-    """Return the archive of an unsigned look at one account; None where no chain was read."""
+    """Return the archive of an unsigned look at one account; None where no chain was read.
+
+    Raises `ConstructionRefused` for what would not be read back.
+    """
     if not snapshot.chains:
         return None
     times = [chain.anchor.block.timestamp_s for chain in snapshot.chains]
     root = _unsigned_root(policy, snapshot.frame_s, times, snapshot.anchors(), view.leaf)
     signed = SignedRoot(root, digest(policy.domain, root), b"")
-    return write_bundle(_contents(policy, readings, snapshot, (view,), signed, (view.account,)))
+    return checked_bundle(_contents(policy, readings, snapshot, (view,), signed, (view.account,)))
 
 
 def legs_of(view: MarginView) -> tuple[MarginLeg, ...]:

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from chains.adapter import ChainAdapter, ProofRequest
 from chains.clock import Clock
+from proofs.errors import LimitExceeded
 from proofs.snapshot import ChainReading, ContractProof, Reason, Unavailable
 from proofs.types import BlockRef, ChainId
 from proofs.verify import VerifiedChain, verify_chain
@@ -26,6 +27,7 @@ READ_BUDGET_S: Final = 120.0
 """One stage of one chain: account lists, columns, or proofs. 100,000 accounts take some ten seconds."""
 PROOF_SOURCES_MAX: Final = 4
 """Providers asked for the same proofs before a chain is given up; policies demand at least three per chain."""
+TOO_MANY: Final = "raise the policy's value bands or its dust limit, so that fewer balances have to be proven"
 REFUTED: Final = frozenset({Reason.INVALID_PROOF, Reason.LIMIT_EXCEEDED})
 
 Answer = TypeVar("Answer")
@@ -57,7 +59,10 @@ class Prover:
 
         What was refuted on the way is appended to `refuted`.
         """
-        requests = plan.proof_requests(reading)
+        try:
+            requests = plan.proof_requests(reading)
+        except LimitExceeded as fault:
+            return Unavailable(reading.chain, Reason.LIMIT_EXCEEDED, f"{fault}; {TOO_MANY}"), reading
         if not requests:
             return await self._judged(reading, refuted), reading
         chain, caught = reading.chain, frozenset[str]()

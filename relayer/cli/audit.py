@@ -24,6 +24,7 @@ from relayer.cli.verify import ReportFile, read_contents, write_file, write_page
 if TYPE_CHECKING:
     from proofs.types import AccountId
     from proofs.verify import VerifiedSnapshot
+    from relayer.audit import AuditReport
     from relayer.config.operator import ProviderConfig
     from relayer.config.policy import Policy
     from relayer.margin.view import MarginView
@@ -72,9 +73,9 @@ def audit_account(  # noqa: PLR0913, PLR0917  # every parameter is an option of 
         used, providers = sources(policy, config, rpc_url or [])
         frame_s = None if at_time is None else _settled(used, at_time)
         look = _live(report, used, providers, account_id, frame_s)
-        if bundle is not None or report_file is not None:
-            _keep(report, used, look, bundle, report_file)
         _tell(report, look.view, look.snapshot)
+        if bundle is not None or report_file is not None:
+            keep(report, used, look, bundle, report_file)
 
 
 def sources(policy: Path | None, config: Path, urls: list[str]) -> tuple[Policy, tuple[ProviderConfig, ...]]:
@@ -124,21 +125,37 @@ def _live(
     return asyncio.run(audit_live(policy, providers, account, frame_s, ProofProgress(report.progress)))
 
 
-def _keep(report: Report, policy: Policy, look: Look, bundle: Path | None, page: Path | None) -> None:
-    """Write the evidence of a look, and the page of its own audit."""
+def keep(report: Report, policy: Policy, look: Look, bundle: Path | None, page: Path | None) -> None:
+    """Write the evidence of a look, and the page of its own audit; nothing that `relayer verify` would refuse."""
     from proofs.bundle import read_bundle
+    from proofs.errors import ProofError
     from relayer.audit import audit_bundle
     from relayer.pipeline_evidence import look_archive
 
-    archive = look_archive(policy, look.readings, look.snapshot, look.view)
-    if archive is None:
-        report.progress("no chain was read, so there is no evidence to write")
+    try:
+        archive = look_archive(policy, look.readings, look.snapshot, look.view)
+        if archive is None:
+            report.progress("no chain was read, so there is no evidence to write")
+            return
+        contents = read_bundle(archive)
+    except ProofError as fault:
+        report.fail(ExitCode.VERIFICATION_FAILED, f"no evidence written: {fault}")
+        return
+    audited = audit_bundle(contents, {})
+    if _told_failures(report, audited):
         return
     if bundle is not None:
         write_file(report, bundle, archive)
     if page is not None:
-        contents = read_bundle(archive)
-        write_page(report, page, contents, audit_bundle(contents, {}))
+        write_page(report, page, contents, audited)
+
+
+def _told_failures(report: Report, audited: AuditReport) -> bool:
+    """Fail with every step of an audit that failed; tell whether there is any."""
+    failed = [f"{check.step}: {check.file}: {check.fault}" for check in audited.checks if check.fault]
+    if failed:
+        report.fail(ExitCode.VERIFICATION_FAILED, *failed)
+    return bool(failed)
 
 
 def _settled(policy: Policy, at_time: int) -> int:
@@ -165,9 +182,7 @@ def _from_bundle(report: Report, path: Path, account: AccountId, page: Path | No
     audited = audit_bundle(contents, {})
     if page is not None:
         write_page(report, page, contents, audited)
-    failed = [f"{check.step}: {check.file}: {check.fault}" for check in audited.checks if check.fault]
-    if failed:
-        report.fail(ExitCode.VERIFICATION_FAILED, *failed)
+    if _told_failures(report, audited):
         return
     view = next((view for view in audited.views if view.account == account), None)
     if view is None:

@@ -6,7 +6,7 @@ Exit codes: 0 verified, 4 something is wrong, 5 nothing is wrong but a chain of 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from proofs.bundle import BundleContents
     from proofs.types import ChainId, Hash32
     from relayer.audit import AuditReport
-
-BUNDLE_BYTES_MAX: Final = 256 * 2**20
-"""What the format allows; a larger file is not even read."""
 
 BundlePath = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="The bundle: an archive, or a directory of its files.")
@@ -39,7 +36,8 @@ def verify(
     bundle: BundlePath, anchor: Anchors = None, report_file: ReportFile = None, as_json: JsonOption = False
 ) -> None:
     """Check an evidence bundle offline."""
-    from proofs.errors import ProofError
+    from proofs.bundle_archive import ARCHIVE
+    from proofs.errors import InvalidBundle, ProofError
     from relayer.audit import audit_bundle
 
     with reporting("verify@1", as_json) as report:
@@ -47,9 +45,8 @@ def verify(
         try:
             contents = read_contents(bundle)
         except ProofError as error:
-            report.result(
-                {"verdict": "failed", "checks": [{"step": "archive", "file": bundle.name, "fault": str(error)}]}
-            )
+            file = error.file if isinstance(error, InvalidBundle) else ARCHIVE
+            report.result({"verdict": "failed", "checks": [{"step": "files", "file": file, "fault": str(error)}]})
             report.fail(ExitCode.VERIFICATION_FAILED, str(error))
             return
         audited = audit_bundle(contents, known)
@@ -83,23 +80,40 @@ def write_file(report: Report, path: Path, content: bytes) -> None:
 def read_contents(path: Path) -> BundleContents:
     """Read a bundle from a file or a directory; nothing in it is believed yet."""
     from proofs.bundle import check_sums, contents_from_files, read_bundle
+    from proofs.bundle_archive import ARCHIVE_BYTES_MAX
 
     if path.is_dir():
-        files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
-        if sum(file.stat().st_size for file in files.values()) > BUNDLE_BYTES_MAX:
-            raise _unreadable(path, f"more than {BUNDLE_BYTES_MAX} bytes")
-        return contents_from_files(check_sums({name: file.read_bytes() for name, file in files.items()}))
-    return read_bundle(_archive(path))
+        return contents_from_files(check_sums(_directory(path)))
+    return read_bundle(_content(path, ARCHIVE_BYTES_MAX))
 
 
-def _archive(path: Path) -> bytes:
+def _directory(path: Path) -> dict[str, bytes]:
+    """Read the files of an unpacked bundle, within the bounds and of the kind of what an archive may hold."""
+    from proofs.bundle_archive import ARCHIVE, FILES_MAX, UNPACKED_BYTES_MAX
+    from proofs.errors import InvalidBundle
+
+    files: dict[str, bytes] = {}
+    left = UNPACKED_BYTES_MAX
+    for file in path.rglob("*"):
+        if file.is_symlink() or not (file.is_file() or file.is_dir()):
+            raise InvalidBundle(ARCHIVE, "file_kind", f"{file.name!a} is no plain file")
+        if file.is_file():
+            if len(files) == FILES_MAX:
+                raise _unreadable(path, f"more than {FILES_MAX} files")
+            content = _content(file, left)
+            files[file.relative_to(path).as_posix()] = content
+            left -= len(content)
+    return files
+
+
+def _content(path: Path, bytes_max: int) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(BUNDLE_BYTES_MAX + 1)
+            raw = file.read(bytes_max + 1)
     except OSError as error:
         raise _unreadable(path, error.strerror or type(error).__name__) from error
-    if len(raw) > BUNDLE_BYTES_MAX:
-        raise _unreadable(path, f"more than {BUNDLE_BYTES_MAX} bytes")
+    if len(raw) > bytes_max:
+        raise _unreadable(path, f"more than the {bytes_max} bytes that a bundle may have")
     return raw
 
 
@@ -113,14 +127,16 @@ def _anchors(texts: list[str]) -> dict[ChainId, Hash32]:
     from proofs.types import parse_chain_id, parse_hash
     from relayer.errors import ConfigError, Fault
 
-    known = {}
+    known: dict[ChainId, Hash32] = {}
     for text in texts:
         chain, _, block = text.partition("=")
         try:
-            known[parse_chain_id(chain)] = parse_hash(block)
+            named, known_hash = parse_chain_id(chain), parse_hash(block)
         except ValueError as error:
             fault = Fault("", str(error), "for example eip155:1=0x<64 digits>")
             raise ConfigError("option --anchor", fault) from None
+        if known.setdefault(named, known_hash) != known_hash:
+            raise ConfigError("option --anchor", Fault("", f"two hashes for {named}", "give the one that you know"))
     return known
 
 

@@ -180,3 +180,13 @@ def test_files__beyond_the_bound__are_not_packed(monkeypatch: pytest.MonkeyPatch
     pack({"a.json": b""})
     with pytest.raises(ConstructionRefused, match="allowed 4096"):
         pack({"a.json": bytes(2048)})
+
+
+def test_th_143_archive__that_nobody_would_read__is_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zeros of 4 KiB pack into less than 200 bytes, noise does not: both bounds hold when writing too."""
+    monkeypatch.setattr("proofs.bundle_archive.ARCHIVE_BYTES_MAX", 2048)
+    noise = b"".join(keccak256(bytes([number])) for number in range(128))
+
+    pack({"a.json": bytes(len(noise))})
+    with pytest.raises(ConstructionRefused, match="bytes packed, allowed 2048: name fewer accounts"):
+        pack({"a.json": noise})

@@ -17,13 +17,15 @@ from proofs.bundle import (
     check_sums,
     checked_bundle,
     contents_from_files,
+    read_bundle,
     sums_of,
     verify_bundle,
     write_bundle,
 )
 from proofs.bundle_archive import unpack
 from proofs.errors import ConstructionRefused, InvalidBundle
-from tests.proofs.evidence_frame import POLICY, contents
+from proofs.snapshot import ChainReading, Reason, Unavailable
+from tests.proofs.evidence_frame import GONE, POLICY, contents
 
 WHOLE = contents()
 FILES = bundle_files(WHOLE)
@@ -282,3 +284,34 @@ def test_contents__that_would_not_be_read_back__are_not_written() -> None:
     ):
         with pytest.raises(ConstructionRefused):
             checked_bundle(subject)
+
+
+# --- how much --------------------------------------------------------------------------------------------------------
+
+
+def test_th_143_proofs__of_more_contracts_than_are_proven_at_one_block__are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proven = max(len(one.proofs) for one in WHOLE.snapshot.outcomes if isinstance(one, ChainReading))
+    monkeypatch.setattr("proofs.evidence.PROOF_TARGETS_MAX", proven)
+    assert report(contents_from_files(FILES)).verdict is Verdict.VERIFIED
+    monkeypatch.setattr("proofs.evidence.PROOF_TARGETS_MAX", proven - 1)
+
+    with pytest.raises(InvalidBundle, match="PROOF_TARGETS_MAX") as refusal:
+        contents_from_files(FILES)
+    with pytest.raises(ConstructionRefused, match="PROOF_TARGETS_MAX"):
+        checked_bundle(WHOLE)
+
+    assert refusal.value.file == "proofs/eip155-31337001.json"
+
+
+def test_reason_of_a_missing_chain__longer_than_a_reader_takes__is_cut_when_written() -> None:
+    """Forty providers with a sentence each: the bundle of a frame must not be unreadable for that."""
+    gone = Unavailable(GONE, Reason.RPC_REFUSED, "no answer; " * 1000, ("alpha",))
+    stated = contents(missing=True)
+    outcomes = tuple(gone if isinstance(one, Unavailable) else one for one in stated.snapshot.outcomes)
+    subject = replace(stated, snapshot=replace(stated.snapshot, outcomes=outcomes))
+
+    (read,) = (one for one in read_bundle(write_bundle(subject)).snapshot.outcomes if isinstance(one, Unavailable))
+
+    assert read == replace(gone, detail=gone.detail[:4096])

@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from proofs.errors import LimitExceeded
 from proofs.keccak import keccak256
 from proofs.layouts import array_slot, mapping_slot
+from proofs.limits import PROOF_TARGETS_MAX
 from proofs.sheet import (
     AccountList,
+    Cells,
+    ColumnSpec,
     Sheet,
 )
 from proofs.snapshot import ChainReading, ContractProof, Reason, Unavailable, Votes
@@ -28,6 +32,7 @@ from tests.proofs.one_reading import (
     believed,
     box_list,
     memory_chain,
+    native_column,
     price_column,
     reading,
     refused,
@@ -210,6 +215,34 @@ def test_requests__for_what_has_neither_layout_nor_pin__are_none() -> None:
         )
         == ()
     )
+
+
+# --- how much --------------------------------------------------------------------------------------------------------
+
+
+def _coins(holders: int) -> tuple[ColumnSpec, tuple[Cells, ...]]:
+    rows = tuple(address(0x10000 + number) for number in range(holders))
+    return replace(native_column(), rows=rows), (Cells("native", tuple(range(holders))),)
+
+
+def test_th_047_holders__as_many_as_are_proven_at_one_block__one_more_is_refused() -> None:
+    """One account proof each: nothing else bounds how many a policy without dust limit asks for."""
+    column, cells = _coins(PROOF_TARGETS_MAX)
+    assert len(proof_requests((), (), (column,), cells)) == PROOF_TARGETS_MAX
+
+    column, cells = _coins(PROOF_TARGETS_MAX + 1)
+    with pytest.raises(LimitExceeded, match="PROOF_TARGETS_MAX: allowed 16384, got 16385"):
+        proof_requests((), (), (column,), cells)
+
+
+def test_th_047_proofs__more_than_can_be_asked__are_refused_before_any_is_hashed() -> None:
+    proof = reading().proofs[0]
+
+    within = refused(replace(reading(), proofs=(proof,) * PROOF_TARGETS_MAX))
+    beyond = refused(replace(reading(), proofs=(proof,) * (PROOF_TARGETS_MAX + 1)))
+
+    assert within.reason is Reason.INVALID_PROOF
+    assert (beyond.reason, beyond.dishonest) == (Reason.LIMIT_EXCEEDED, False)
 
 
 # --- shape -----------------------------------------------------------------------------------------------------------

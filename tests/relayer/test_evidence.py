@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from proofs.bundle import UNSIGNED, Verdict, checked_bundle, checked_files, read
 from proofs.errors import InvalidBundle
 from proofs.signers import pack_signatures
 from proofs.snapshot import Reason
-from proofs.types import to_hex
+from proofs.types import Status, to_hex
 from relayer.audit import audit_bundle
+from relayer.cli.audit import keep
 from relayer.cli.main import app
+from relayer.cli.output import ExitCode, Report
 from relayer.cli.verify import read_contents
+from relayer.errors import ConfigError
 from relayer.pipeline_account import Look, look_at
 from relayer.pipeline_evidence import look_archive
 from relayer.store.sqlite import SqliteStore
@@ -153,6 +157,39 @@ async def test_audit_account__from_a_look__explains_it(world: FakeWorld, tmp_pat
     assert "<svg" in (tmp_path / "page.html").read_text()
 
 
+async def test_th_143_audit_account__evidence_too_large_to_be_read__is_not_written(
+    world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, report = await look(world), Report("audit.account@1", as_json=True)
+    monkeypatch.setattr("proofs.bundle_archive.UNPACKED_BYTES_MAX", 4096)
+
+    keep(report, POLICY, seen, tmp_path / "look", tmp_path / "page.html")
+
+    assert report.code is ExitCode.VERIFICATION_FAILED
+    assert "bytes unpacked, allowed 4096: name fewer accounts" in report.errors[0]
+    assert os.listdir(tmp_path) == []
+
+
+async def test_audit_account__evidence_that_does_not_verify__is_not_written(world: FakeWorld, tmp_path: Path) -> None:
+    seen, report = await look(world), Report("audit.account@1", as_json=True)
+    wrong = replace(seen, view=replace(seen.view, leaf=replace(seen.view.leaf, status=Status.HEALTHY)))
+
+    keep(report, POLICY, wrong, tmp_path / "look", None)
+
+    assert report.code is ExitCode.VERIFICATION_FAILED
+    assert any("status healthy, recomputed liquidatable" in error for error in report.errors)
+    assert os.listdir(tmp_path) == []
+
+
+async def test_audit_account__evidence_that_verifies__is_written(world: FakeWorld, tmp_path: Path) -> None:
+    seen, report = await look(world), Report("audit.account@1", as_json=True)
+
+    keep(report, POLICY, seen, tmp_path / "look", None)
+
+    assert report.code is ExitCode.OK
+    assert (tmp_path / "look").read_bytes() == archive_of(seen)
+
+
 # --- a directory -----------------------------------------------------------------------------------------------------
 
 
@@ -248,3 +285,17 @@ async def test_prices__changed__are_found(world: FakeWorld, file_store: SqliteSt
     report = audit_bundle(replace(contents, prices=contents.prices.replace(b"3000", b"3001")), {})
 
     assert [check.file for check in report.checks if check.fault] == ["prices.json"]
+
+
+@pytest.mark.parametrize(("bound", "what"), [("FILES_MAX", "files"), ("UNPACKED_BYTES_MAX", "bytes")])
+def test_th_143_directory__beyond_the_bounds_of_an_archive__is_refused_by_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, bound: str, what: str
+) -> None:
+    files = [one for one in folder.rglob("*") if one.is_file()]
+    whole = {"FILES_MAX": len(files), "UNPACKED_BYTES_MAX": sum(one.stat().st_size for one in files)}[bound]
+    monkeypatch.setattr(f"proofs.bundle_archive.{bound}", whole)
+    assert read_contents(folder).leaves
+    monkeypatch.setattr(f"proofs.bundle_archive.{bound}", whole - 1)
+
+    with pytest.raises(ConfigError, match=what):
+        read_contents(folder)

@@ -208,6 +208,26 @@ async def test_native_balance__that_needs_a_proof__gets_the_proof_of_its_holder(
     assert chain.cell(source.column, rich) == (10**18,)
 
 
+async def test_th_047_native_balances__more_than_are_proven_at_one_block__chain_is_missing_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy, world = policy_with_native(), rich_and_poor()
+    for account in (ALICE, BOB, CAROL):
+        world.chains["A"].set_balance(account[12:], 10**18)
+    world.mine_to(FRAME + 9)
+    reader = FrameReader(policy, world.adapters, ManualClock(world.now_s))
+    asked = len((await reader.read(FRAME + 6)).evidence[CHAINS["A"]].proofs)
+    monkeypatch.setattr("proofs.evidence.PROOF_TARGETS_MAX", asked - 1)
+
+    readings = await reader.read(FRAME + 6)
+
+    gone = next(one for one in readings.outcomes if one.chain == CHAINS["A"])
+    assert isinstance(gone, Unavailable)
+    assert (gone.reason, gone.dishonest) == (Reason.LIMIT_EXCEEDED, False)
+    assert "raise the policy's value bands" in gone.detail
+    assert readings.refuted == ()  # nobody lied
+
+
 # --- the least word that demands -------------------------------------------------------------------------------------
 
 PRICE = Price("ETH", 3_000 * 10**18, 3_001 * 10**18, Assurance.RPC_QUORUM)
