@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -193,13 +194,17 @@ def run_verify(*arguments: str) -> tuple[int, dict[str, object]]:
     return result.exit_code, json.loads(result.stdout)
 
 
-async def test_verify__honest_archive_and_directory__end_with_0(archive: bytes, tmp_path: Path) -> None:
-    file, folder = tmp_path / "frame.tar.gz", tmp_path / "frame"
-    file.write_bytes(archive)
+def unpacked_into(folder: Path, archive: bytes) -> Path:
     files = bundle_files(read_bundle(archive))
     for name, content in {**files, "SHA256SUMS": sums_of(files)}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
+    return folder
+
+
+async def test_verify__honest_archive_and_directory__end_with_0(archive: bytes, tmp_path: Path) -> None:
+    file, folder = tmp_path / "frame.tar.gz", unpacked_into(tmp_path / "frame", archive)
+    file.write_bytes(archive)
 
     packed, unpacked = run_verify(str(file)), run_verify(str(folder))
 
@@ -233,6 +238,47 @@ async def test_verify__anchor_known_to_the_auditor__is_compared(archive: bytes, 
     assert (right[0], wrong[0], malformed[0]) == (0, 4, 2)
     assert not any(CHAINS["A"] in line and "canonical" in line for line in right[1]["data"]["unverified"])
     assert "given 0x1111" in wrong[1]["errors"][0]
+
+
+async def test_verify__two_anchors_for_one_chain__ends_with_2(archive: bytes, tmp_path: Path) -> None:
+    (tmp_path / "b").write_bytes(archive)
+    reading = next(one for one in read_bundle(archive).snapshot.outcomes if one.chain == CHAINS["A"])
+    true, false = to_hex(reading.anchor.block.hash), "0x" + "11" * 32
+
+    for first, second in ((true, false), (false, true)):
+        anchors = ("--anchor", f"{CHAINS['A']}={first}", "--anchor", f"{CHAINS['A']}={second}")
+        assert run_verify(str(tmp_path / "b"), *anchors)[0] == 2
+
+
+def _symlink(folder: Path) -> None:
+    (folder / "leaves.json").rename(folder.parent / "leaves.json")
+    (folder / "leaves.json").symlink_to(folder.parent / "leaves.json")
+
+
+SPOILT: tuple[tuple[str, Callable[[Path], object], str], ...] = (
+    ("changed", lambda folder: (folder / "prices.json").write_bytes(b"{}"), "prices.json"),
+    ("missing", lambda folder: (folder / "leaves.json").unlink(), "leaves.json"),
+    ("surplus", lambda folder: (folder / "extra.json").write_bytes(b"[]"), "extra.json"),
+    ("no sums", lambda folder: (folder / "SHA256SUMS").unlink(), "SHA256SUMS"),
+    ("hidden", lambda folder: (folder / ".hidden").write_bytes(b""), "archive"),
+    ("not text", lambda folder: open(os.fsencode(folder) + b"/\xff\xfe", "wb").close(), "archive"),
+    ("link", _symlink, "archive"),
+    ("dangling link", lambda folder: (folder / "zz").symlink_to("/nowhere"), "archive"),
+    ("pipe", lambda folder: os.mkfifo(folder / "zz"), "archive"),
+)
+
+
+@pytest.mark.parametrize(("spoil", "file"), [case[1:] for case in SPOILT], ids=[case[0] for case in SPOILT])
+async def test_th_143_verify__spoilt_directory__ends_with_4_and_names_the_file(
+    archive: bytes, tmp_path: Path, spoil: Callable[[Path], object], file: str
+) -> None:
+    folder = unpacked_into(tmp_path / "frame", archive)
+    spoil(folder)
+
+    code, told = run_verify(str(folder))
+
+    assert (code, told["data"]["verdict"]) == (4, "failed")
+    assert [check["file"] for check in told["data"]["checks"]] == [file]
 
 
 @pytest.mark.parametrize(
