@@ -24,7 +24,7 @@ from relayer.margin.account import PortfolioReader, home_address
 from relayer.margin.evaluate import evaluate
 from relayer.margin.market import Market, market_of
 from relayer.margin.rules import CollateralSource, MarginRules, PositionSource
-from relayer.margin.screen import (
+from relayer.margin.screens.unified import (
     Bools,
     Candidates,
     CollateralColumn,

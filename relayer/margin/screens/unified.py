@@ -1,4 +1,4 @@
-"""Screen all accounts in float64 columns: whom need we look at exactly? The only place of `margin` with floats.
+"""Screen all accounts of the cross-chain view in float64 columns: name those that only an exact look can judge.
 
 Nothing computed here is attested, stored or flagged. An account is *safe* when the lower end of its screened margin is
 positive; everybody else is a *candidate* for `relayer.margin.evaluate`. Unusable collateral counts zero; an unusable

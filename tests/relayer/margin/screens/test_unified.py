@@ -17,12 +17,22 @@ from relayer.margin.account import Portfolio
 from relayer.margin.evaluate import evaluate
 from relayer.margin.market import Market
 from relayer.margin.rules import MarginRules
-from relayer.margin.screen import CollateralColumn, PositionColumn, ScreenColumns, screen, shadow
-
-from .margin.build import ETH_PERP, PROOF, QUORUM, RULES, account, holding, market, portfolio, position, with_bands
-from .margin.oracle import judge
-from .margin.strategies import UNHURRIED, brought_near, cases, markets, near_cases, rules
-from .margin.test_evaluate_cases import DOLLAR, PLAIN, PRICES, with_equity
+from relayer.margin.screens.unified import CollateralColumn, PositionColumn, ScreenColumns, screen, shadow
+from tests.relayer.margin.build import (
+    ETH_PERP,
+    PROOF,
+    QUORUM,
+    RULES,
+    account,
+    holding,
+    market,
+    portfolio,
+    position,
+    with_bands,
+)
+from tests.relayer.margin.oracle import judge
+from tests.relayer.margin.strategies import UNHURRIED, brought_near, cases, markets, near_cases, rules
+from tests.relayer.margin.test_evaluate_cases import DOLLAR, PLAIN, PRICES, with_equity
 
 SAFE = (Status.HEALTHY, Status.WARNING, Status.MARGIN_CALL)
 
