@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from proofs.types import ChainId
+from proofs.types import ChainId, Encumbrance
 from proofs.units import E18, rescale_down, rescale_up
 
 
@@ -55,7 +55,8 @@ class Leg:
     `asset` names the underlying in prices and rules. `entry_value` and `accrued` are those of a perp, in the rule set's
     money unit, signed. `expiry_s` is that of a dated future. `own_limit` is the account's own tighter setting where a
     rule set has one (leverage, initial fraction), 0 for none. `group` separates risk groups inside a cross account:
-    legs of different groups never help each other.
+    legs of different groups never help each other. `block_time_s` is the time of its block, 0 where it is not known;
+    `encumbrance` says how firmly a holding is bound to the venue; rule sets that do not ask for them ignore both.
     """
 
     name: str
@@ -72,6 +73,8 @@ class Leg:
     own_limit: int = 0
     group: str = ""
     venue: str = ""
+    block_time_s: int = 0
+    encumbrance: Encumbrance = Encumbrance.NOT_APPLICABLE
 
 
 @dataclass(frozen=True, slots=True)
