@@ -11,15 +11,17 @@ Claims that an answer repeats beside its proof (balance, storage values) are not
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
 from proofs.account import AccountAnswer, StorageEntry, verify_account, verify_storage
 from proofs.bundle_text import Json, Reader, hex_text, layout_json, read_layout, read_text, to_text
 from proofs.canonical_sheet import parse_sheet
-from proofs.errors import InvalidBundle, ProofError
+from proofs.errors import InvalidBundle, LimitExceeded, ProofError
 from proofs.evidence import require_targets
 from proofs.keccak import keccak256
+from proofs.limits import PROOF_SLOTS_MAX
 from proofs.pins import CodePin
 from proofs.sheet import AccountListSpec, Cells, ColumnSpec, ReadMode, serialise
 from proofs.snapshot import Anchor, ChainReading, ContractProof, Votes
@@ -253,7 +255,12 @@ def _read_proofs(raw: bytes, file: str, state_root: Hash32) -> tuple[ContractPro
     node_list, contracts = reader.members("nodes", "contracts")
     contracts.checked(lambda: require_targets(sum(1 for _ in contracts.items())))
     nodes = reader.checked(lambda: NodeSet.from_nodes(node_list.each(lambda node: node.binary())))
-    proofs = contracts.each(lambda contract: _read_contract(contract, nodes, state_root))
+    asked = contracts.each(_read_asked)
+    contracts.checked(lambda: _require_slots(sum(len(slots) for _, _, slots, _ in asked)))
+    proofs = tuple(
+        ContractProof(provider, reader.checked(partial(_answer, target, slots, nodes, state_root)))
+        for target, provider, slots, reader in asked
+    )
     used = {node for proof in proofs for part in _proof_parts(proof.answer) for node in part}
     if len(used) != len(nodes):
         raise node_list.refuse("extra_node", f"{len(nodes)} nodes, {len(used)} of them prove something")
@@ -264,11 +271,15 @@ def _proof_parts(answer: AccountAnswer) -> tuple[tuple[bytes, ...], ...]:
     return (tuple(answer.account_proof), *(tuple(entry[2]) for entry in answer.storage))
 
 
-def _read_contract(reader: Reader, nodes: NodeSet, state_root: Hash32) -> ContractProof:
+def _read_asked(reader: Reader) -> tuple[Address, str, tuple[int, ...], Reader]:
     address, provider, slots = reader.members("address", "provider", "slots")
     asked = slots.each(lambda slot: int.from_bytes(slot.binary(_HASH_BYTES), "big"))
-    target = Address(address.binary(20))
-    return ContractProof(provider.text(), reader.checked(lambda: _answer(target, asked, nodes, state_root)))
+    return Address(address.binary(20)), provider.text(), asked, reader
+
+
+def _require_slots(count: int) -> None:
+    if count > PROOF_SLOTS_MAX:
+        raise LimitExceeded("PROOF_SLOTS_MAX", PROOF_SLOTS_MAX, count)
 
 
 def _answer(target: Address, slots: tuple[int, ...], nodes: NodeSet, state_root: Hash32) -> AccountAnswer:

@@ -18,6 +18,7 @@ __all__ = [
     "PROOF_BYTES_MAX",
     "PROOF_KEYS_MAX",
     "PROOF_NODES_MAX",
+    "PROOF_SLOTS_MAX",
     "PROOF_TARGETS_MAX",
     "RLP_BYTES_MAX",
     "RLP_DEPTH_MAX",
@@ -54,6 +55,10 @@ NODE_SET_NODES_MAX: Final = 2**18
 # shares with no other, so this many fill a third of the node set and leave the rest to storage; a node answers some
 # hundred such questions a second.
 PROOF_TARGETS_MAX: Final = 2**14
+
+# Storage slots that a bundle proves at one block. A slot that holds something has a leaf of its own, so honest ones
+# fill the node set first; a made-up trie of 65 nodes leads every slot to the bottom, a quarter of a millisecond each.
+PROOF_SLOTS_MAX: Final = 2**20
 
 # Account body: list header 2, nonce 1 + 8, balance 1 + 32, two hashes of 1 + 32.
 ACCOUNT_BYTES_MAX: Final = 2 + 9 + 33 + 33 + 33

@@ -7,12 +7,13 @@ import json
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs.bounded_json import JSON_DEPTH_MAX, parse_json
+from proofs.bounded_json import JSON_DEPTH_MAX, JSON_VALUES_MAX, parse_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -68,6 +69,19 @@ def test_th_047_parse_json__deep_text_in_another_encoding__raises_and_the_proces
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("unit", [b"[],", b"{},", b'"",', b"[[]],"])
+def test_th_047_parse_json__more_values_than_allowed__is_refused_before_it_takes_memory(unit: bytes) -> None:
+    hostile = b"[" + unit * (JSON_VALUES_MAX // unit.count(b",") + 1) + b"1]"
+
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="values"):
+        parse_json(hostile)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 10_000
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be", "utf-8-sig"])

@@ -315,3 +315,18 @@ def test_reason_of_a_missing_chain__longer_than_a_reader_takes__is_cut_when_writ
     (read,) = (one for one in read_bundle(write_bundle(subject)).snapshot.outcomes if isinstance(one, Unavailable))
 
     assert read == replace(gone, detail=gone.detail[:4096])
+
+
+def test_th_143_more_slots_than_a_bundle_proves__are_refused_before_any_is_walked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "proofs/eip155-31337001.json"
+    proven = sum(len(one["slots"]) for one in json.loads(FILES[name])["contracts"])
+    monkeypatch.setattr("proofs.bundle_readings.PROOF_SLOTS_MAX", proven)
+    assert report(contents_from_files(FILES)).verdict is Verdict.VERIFIED
+    monkeypatch.setattr("proofs.bundle_readings.PROOF_SLOTS_MAX", proven - 1)
+
+    with pytest.raises(InvalidBundle, match="PROOF_SLOTS_MAX") as refusal:
+        contents_from_files(FILES)
+
+    assert refusal.value.file == name
