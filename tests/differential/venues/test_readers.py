@@ -1,0 +1,101 @@
+"""The venue readers say of a published contract what the contract says, asked another way, at one block."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from eth_utils import keccak
+
+from chains.devnet.nodes import AnvilNode, start_anvil
+from chains.rpc import RpcClient
+from chains.venues.aave_v3 import PoolReading, read_pool
+from chains.venues.asking import Asker, VenueRefused
+from chains.venues.morpho import read_market
+from proofs.types import Address, ChainId, Hash32
+from tests.differential.aave.book import Book
+from tests.differential.aave.chain import Chain
+from tests.differential.aave.pools import SETUPS
+from tests.differential.aave.reading import read
+from tests.differential.aave.run import CHAIN_NUMBER, NO_FEES
+from tests.differential.morpho.book import Book as MorphoBook
+from tests.node.layouts.zoo import client
+
+pytestmark = pytest.mark.node
+
+CHAIN = ChainId(f"eip155:{CHAIN_NUMBER}")
+STEPS = 40
+
+
+def address(text: str) -> Address:
+    return Address(bytes.fromhex(text[2:]))
+
+
+@pytest.fixture
+def node() -> Iterator[AnvilNode]:
+    with start_anvil(CHAIN_NUMBER, block_time_s=None, extra=NO_FEES) as started:
+        yield started
+
+
+@pytest.fixture
+async def asker(node: AnvilNode) -> AsyncIterator[Asker]:
+    clients: list[RpcClient] = [client(node.url), client(node.url)]
+    yield Asker(CHAIN, clients)
+    for one in clients:
+        await one.close()
+
+
+async def pool_reading(book: Book, asker: Asker) -> PoolReading:
+    users = [address(user) for user in book.users]
+    return await read_pool(asker, address(book.market.pool), users, await asker.block())
+
+
+@pytest.mark.parametrize("revision", SETUPS)
+async def test_aave_reader__random_book__reads_what_the_pool_says(node: AnvilNode, asker: Asker, revision: str) -> None:
+    book = Book(SETUPS[revision](Chain(node)), seed=7)
+    book.open()
+    book.run(STEPS)
+
+    reading = await pool_reading(book, asker)
+
+    assert (reading.rule_set, reading.nodes) == (revision, 2)
+    assert [mode.category for mode in reading.modes] == [1]
+    assert len({reserve.symbol for reserve in reading.reserves}) == len(book.market.assets)
+    for user, account in zip(book.users, reading.accounts, strict=True):
+        other = read(book.market, user)
+        assert account.getter == other.venue
+        assert (account.scaled, account.flags, account.category) == (other.scaled, other.flags, other.category)
+        for mine, theirs in zip(reading.reserves, other.reserves, strict=True):
+            assert (mine.supply_index_ray, mine.borrow_index_ray) == (theirs.income_ray, theirs.debt_index_ray)
+            assert (mine.price, mine.configuration) == (theirs.price, theirs.configuration)
+
+
+async def test_aave_reader__something_else__is_refused_by_name(node: AnvilNode, asker: Asker) -> None:
+    Chain(node).pass_time(1)
+
+    with pytest.raises(VenueRefused, match="not_a_pool"):
+        await read_pool(asker, Address(b"\x11" * 20), (), await asker.block())
+
+
+async def test_morpho_reader__random_book__reads_what_the_market_says(node: AnvilNode, asker: Asker) -> None:
+    book = MorphoBook(Chain(node), 8 * 10**17, seed=7)
+    book.open()
+    book.run(STEPS)
+    book.chain.pass_time(3_600)
+    block = await asker.block()
+    users = [address(user) for user in book.users]
+
+    reading = await read_market(asker, address(book.morpho), Hash32(book.id), users, block)
+
+    market, updated = book.state()
+    assert reading.totals == tuple(getattr(market, key) for key in MARKET_TOTALS)
+    assert (reading.price, reading.lltv_wad, reading.fee_wad) == (market.price, market.lltv_wad, market.fee_wad)
+    assert reading.elapsed_s == block.timestamp_s - updated >= 3_600
+    for user, account in zip(book.users, reading.accounts, strict=True):
+        position = book.position(user)
+        assert (account.collateral, account.borrow_shares) == (position.collateral, position.borrow_shares)
+    with pytest.raises(VenueRefused, match="not_a_market"):
+        await read_market(asker, address(book.morpho), Hash32(keccak(b"other")), (), block)
+
+
+MARKET_TOTALS = ("supply_assets", "supply_shares", "borrow_assets", "borrow_shares")
