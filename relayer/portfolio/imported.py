@@ -1,0 +1,88 @@
+"""Write what was read of a deployed venue as a portfolio file: its parameters, its market, accounts, its own verdict.
+
+What the file holds is what the nodes said at one block, to the unit; `load_portfolio` reads it back to the same inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from chains.venues.aave_v3 import AccountReading, PoolReading, ReserveReading
+from proofs.types import caip10, to_hex
+from proofs.units import UINT256_MAX, format_decimal
+from relayer.config.document import Document
+from relayer.portfolio.families import RAY_DECIMALS
+
+PRICE_DECIMALS: Final = 8
+WAD_DECIMALS: Final = 18
+
+
+def aave_document(reading: PoolReading) -> Document:
+    """Return the file of an Aave v3 pool and the accounts that were read of it."""
+    chain, reserves = reading.block.chain, reading.reserves
+    prices = {one.symbol: format_decimal(one.price, PRICE_DECIMALS) for one in reserves if one.price is not None}
+    nodes = "one node" if reading.nodes == 1 else f"{reading.nodes} nodes that agree"
+    return {
+        "rule_set": reading.rule_set,
+        "title": f"Aave pool {caip10(chain, reading.pool)} at block {reading.block.number}, read from {nodes}",
+        "as_of": reading.block.timestamp_s,
+        "chain": str(chain),
+        "assets": {one.symbol: {"decimals": one.decimals} for one in reserves},
+        "prices": prices,
+        "indices": {
+            one.symbol: {
+                "supply": format_decimal(one.supply_index_ray, RAY_DECIMALS),
+                "borrow": format_decimal(one.borrow_index_ray, RAY_DECIMALS),
+            }
+            for one in reserves
+        },
+        "rules": {"reserves": {one.symbol: _reserve(reading, number, one) for number, one in enumerate(reserves)}},
+        "accounts": [_account(reading, one) for one in reading.accounts],
+    }
+
+
+def _reserve(reading: PoolReading, number: int, reserve: ReserveReading) -> Document:
+    """Return the terms of one reserve, and its terms in every mode that has it as collateral."""
+    modes: dict[str, object] = {}
+    for mode in reading.modes:
+        if mode.collateral_bits >> number & 1:
+            modes[str(mode.category)] = {
+                "ltv_bps": mode.ltv_bps,
+                "threshold_bps": mode.threshold_bps,
+                "is_ltv_zero": bool(mode.ltv_zero_bits >> number & 1),
+            }
+    return {"ltv_bps": reserve.ltv_bps, "threshold_bps": reserve.threshold_bps, "modes": modes}
+
+
+def _account(reading: PoolReading, account: AccountReading) -> Document:
+    legs = []
+    for number, reserve in enumerate(reading.reserves):
+        supplied, borrowed = account.scaled[number]
+        if supplied and account.uses(number):
+            legs.append(_leg("collateral", reserve, supplied, reading.block.number))
+        if borrowed and account.borrows(number):
+            legs.append(_leg("debt", reserve, borrowed, reading.block.number))
+    found: dict[str, object] = {"name": to_hex(account.address), "mode": account.category, "legs": legs}
+    if account.getter is not None:
+        found["venue_getter"] = _said(account.getter, reading.block.number)
+    return found
+
+
+def _leg(role: str, reserve: ReserveReading, amount: int, block: int) -> Document:
+    return {"role": role, "asset": reserve.symbol, "amount_raw": str(amount), "block": block}
+
+
+def _said(getter: Sequence[int], block: int) -> Document:
+    """Return what `getUserAccountData` answered: (collateral, debt, available, threshold, LTV, health factor)."""
+    collateral, debt, *_, health = getter
+    said: dict[str, object] = {
+        "call": "getUserAccountData(address)",
+        "block": block,
+        "collateral": format_decimal(collateral, PRICE_DECIMALS),
+        "debt": format_decimal(debt, PRICE_DECIMALS),
+        "is_healthy": health >= 10**WAD_DECIMALS,
+    }
+    if health != UINT256_MAX:
+        said["health_factor"] = format_decimal(health, WAD_DECIMALS)
+    return said

@@ -1,0 +1,172 @@
+"""Tables of rule parameters, made from the rule sets' own dataclasses, so that a file can say what a rule set takes.
+
+A key is the name of the field; `_wad` and `_e18` at its end fall away, since a decimal string has no scale. Integers:
+
+| field ends with | is written as |
+|---|---|
+| `_wad`, `_e18` | decimal, times 10^18 |
+| `_bps`, `_ppm`, `_s` | integer as it stands |
+| anything else | what the family says, by field or by default: a decimal of some scale, or an integer |
+
+`name` and `unit` of a rule set are not parameters: the file's `rule_set` says them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import Enum
+from types import MappingProxyType, NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, Field, PlainValidator, StrictBool, create_model
+
+from relayer.config.document import key_path
+from relayer.errors import Fault
+from relayer.portfolio.fields import NameText, Table, WholeNumber, decimal_schema, fixed, whole
+from relayer.portfolio.text import Place
+
+ITEMS_MAX: Final = 4096
+"""Bound on each list and table of parameters."""
+NOT_PARAMETERS: Final = frozenset({"name", "unit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Say how a family writes plain integers: decimals by field (`Class.field` or `field`), None for as they stand.
+
+    `may_be_empty` names tables that a file may leave out although the rule set has no default.
+    """
+
+    default: int | None = None
+    by_field: tuple[tuple[str, int | None], ...] = ()
+    may_be_empty: tuple[str, ...] = ()
+
+    def of(self, owner: str, name: str) -> int | None:
+        """Return the decimals of a field."""
+        given = dict(self.by_field)
+        for key in (f"{owner}.{name}", name):
+            if key in given:
+                return given[key]
+        if name.endswith(("_wad", "_e18")):
+            return 18
+        return None if name.endswith(("_bps", "_ppm", "_s")) else self.default
+
+
+def key_of(name: str) -> str:
+    """Return a field's key in files."""
+    return name.removesuffix("_wad").removesuffix("_e18")
+
+
+def table_of(kind: type, scales: Scales) -> type[BaseModel]:
+    """Make the table of a dataclass, and those of the dataclasses in it."""
+    parts: dict[str, Any] = {}  # what create_model takes: (type, default) of any kind
+    for name, hint, has_default in _parameters(kind):
+        is_free = has_default or name in scales.may_be_empty
+        default = Field(default=None, json_schema_extra=_without_default) if is_free else ...
+        parts[key_of(name)] = (_type_of(hint, scales, (kind.__name__, name)), default)
+    summary = (kind.__doc__ or "").split("\n", 1)[0]
+    return create_model(f"{kind.__name__}Table", __base__=Table, __doc__=summary, **parts)
+
+
+def built(kind: type, table: BaseModel, place: Place, **given: object) -> Any:
+    """Return the dataclass that a table describes; what is not in the file has the dataclass's default.
+
+    Raises: RuleFault, naming the key, for values that contradict each other.
+    """
+    values = dict(given)
+    for name, hint, _ in _parameters(kind):
+        key = key_of(name)
+        if key in table.model_fields_set:
+            values[name] = _value(hint, getattr(table, key), (*place, key))
+        elif name not in _defaults(kind):
+            values[name] = None if _inner(hint) is not hint else MappingProxyType({})
+    try:
+        return kind(**values)
+    except ValueError as error:
+        problem, _, fix = str(error).partition("; ")
+        raise RuleFault(Fault(key_path(place), problem, fix)) from error
+
+
+class RuleFault(Exception):
+    """Carry the fault of a table whose values contradict each other."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault: Fault = fault
+        super().__init__(str(fault))
+
+
+def _parameters(kind: type) -> Iterator[tuple[str, object, bool]]:
+    """Yield (name, type, may be left out) of each parameter."""
+    hints = get_type_hints(kind)
+    optional = _defaults(kind)
+    for field in fields(kind):
+        if field.name not in NOT_PARAMETERS or not hasattr(kind, "weigh"):
+            hint = hints[field.name]
+            yield field.name, hint, field.name in optional or _inner(hint) is not hint
+
+
+def _defaults(kind: type) -> frozenset[str]:
+    given = (one.name for one in fields(kind) if one.default is not MISSING or one.default_factory is not MISSING)
+    return frozenset(given)
+
+
+def _inner(hint: object) -> object:
+    """Return X of `X | None`, anything else as it is."""
+    if get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint):
+        return next(part for part in get_args(hint) if part is not NoneType)
+    return hint
+
+
+def _type_of(hint: object, scales: Scales, owner: tuple[str, str]) -> Any:
+    """Return the type that pydantic reads for a type of the rule set. Raises: TypeError for one that has no text."""
+    hint = _inner(hint)
+    parts = [part for part in get_args(hint) if part is not Ellipsis]
+    origin = get_origin(hint)
+    if origin is tuple or origin is frozenset:
+        inner = tuple(_type_of(part, scales, owner) for part in parts)
+        is_long = Ellipsis in get_args(hint) or origin is frozenset
+        shape: Any = tuple.__class_getitem__((inner[0], ...) if is_long else inner)
+        return Annotated[shape, Field(strict=False, max_length=ITEMS_MAX if is_long else None)]
+    if origin is not None and issubclass(origin, Mapping):
+        key = NameText if parts[0] is str else Annotated[int, PlainValidator(whole)]
+        items: Any = dict.__class_getitem__((key, _type_of(parts[1], scales, owner)))
+        return Annotated[items, Field(max_length=ITEMS_MAX)]
+    return _plain_type(hint, scales, owner)
+
+
+def _plain_type(hint: object, scales: Scales, owner: tuple[str, str]) -> Any:
+    if hint is bool:
+        return StrictBool
+    if hint is int:
+        scale = scales.of(*owner)
+        return WholeNumber if scale is None else Annotated[int, fixed(scale), decimal_schema(scale)]
+    if hint is str:
+        return NameText
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return Literal[tuple(member.name.lower() for member in hint)]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return table_of(hint, scales)
+    raise TypeError(f"{'.'.join(owner)}: no text for {hint}")
+
+
+def _value(hint: object, value: Any, place: Place) -> object:
+    """Return a validated value as the rule set's own type."""
+    hint = _inner(hint)
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is tuple and Ellipsis not in parts:
+        return tuple(_value(part, item, (*place, n)) for n, (part, item) in enumerate(zip(parts, value, strict=True)))
+    if origin in (tuple, frozenset):
+        return origin(_value(parts[0], item, (*place, n)) for n, item in enumerate(value))
+    if origin is not None and issubclass(origin, Mapping):
+        return MappingProxyType({key: _value(parts[1], item, (*place, str(key))) for key, item in value.items()})
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint[value.upper()]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return built(hint, value, place)
+    return value
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """Say nothing of a default that the rule set has: null is not a value."""
+    schema.pop("default", None)
