@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -13,6 +14,11 @@ from chains.venues.aave_v3 import PoolReading, read_pool
 from chains.venues.asking import Asker, VenueRefused
 from chains.venues.morpho import read_market
 from proofs.types import Address, ChainId, Hash32
+from relayer.margin.engine.evaluate import evaluate
+from relayer.margin.engine.result import Verdict
+from relayer.margin.view import Purpose
+from relayer.portfolio.imported import aave_document
+from relayer.portfolio.portfolio import portfolio_of
 from tests.differential.aave.book import Book
 from tests.differential.aave.chain import Chain
 from tests.differential.aave.pools import SETUPS
@@ -68,6 +74,29 @@ async def test_aave_reader__random_book__reads_what_the_pool_says(node: AnvilNod
         for mine, theirs in zip(reading.reserves, other.reserves, strict=True):
             assert (mine.supply_index_ray, mine.borrow_index_ray) == (theirs.income_ray, theirs.debt_index_ray)
             assert (mine.price, mine.configuration) == (theirs.price, theirs.configuration)
+
+
+@pytest.mark.parametrize("revision", SETUPS)
+async def test_aave_import__random_book__file_evaluates_to_what_the_pool_says(
+    node: AnvilNode, asker: Asker, revision: str
+) -> None:
+    book = Book(SETUPS[revision](Chain(node)), seed=11)
+    book.open()
+    book.run(STEPS)
+
+    document = json.loads(json.dumps(aave_document(await pool_reading(book, asker))))
+    portfolio = portfolio_of(document, "imported")
+
+    assert [account.name for account in portfolio.accounts] == [user.lower() for user in book.users]
+    compared = 0
+    for account in portfolio.accounts:
+        ours = evaluate(account, portfolio.market, portfolio.rules, Purpose.MAINTENANCE)
+        said = portfolio.said[account.name]
+        assert (ours.collateral, ours.debt) == (said.collateral, said.debt), account.name
+        assert ours.health.health_factor == said.health_factor, account.name
+        assert (ours.verdict is Verdict.HEALTHY) == said.is_healthy, account.name
+        compared += ours.debt > 0
+    assert compared
 
 
 async def test_aave_reader__something_else__is_refused_by_name(node: AnvilNode, asker: Asker) -> None:
