@@ -15,21 +15,31 @@ Source: EIP-2935.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
 from typing import Final
 
 from proofs.account import AccountAnswer, verify_answer
-from proofs.errors import InvalidHeader, InvalidProof, Rule
-from proofs.header import Header, HeaderShape, check_header
+from proofs.errors import InvalidHeader, InvalidProof, LimitExceeded, Rule
+from proofs.header import Header, header_hash, header_of_hash
 from proofs.keccak import keccak256
-from proofs.types import Address, Hash32
+from proofs.types import Address, ChainId, Hash32, to_hex
 
 __all__ = [
+    "ANCESTRY_STEPS_MAX",
     "HISTORY_ADDRESS",
     "HISTORY_CODE_HASH",
     "HISTORY_WINDOW",
+    "NO_ANCESTRY",
+    "Ancestry",
+    "AncestryStep",
     "ancestor_slot",
     "check_ancestor",
+    "proof_needed",
     "verify_ancestor",
+    "verify_ancestry",
 ]
 
 HISTORY_ADDRESS: Final = Address(bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935"))
@@ -66,12 +76,52 @@ def verify_ancestor(head: Header, number: int, answer: AccountAnswer) -> Hash32:
     return Hash32(values[slot].to_bytes(32, "big"))
 
 
-def check_ancestor(head: Header, number: int, answer: AccountAnswer, rlp: bytes, shape: HeaderShape) -> Header:
+def check_ancestor(head: Header, number: int, answer: AccountAnswer, rlp: bytes) -> Header:
     """Return the header of block `number` once proof, hash and number agree; a head for the next step back.
 
     Raises `InvalidProof`, `InvalidHeader`, `LimitExceeded`.
     """
-    header = check_header(rlp, shape, verify_ancestor(head, number, answer))
+    header = header_of_hash(rlp, verify_ancestor(head, number, answer))
     if header.number != number:
         raise InvalidHeader(Rule.HEADER_FIELD, "number", f"asked {number}, the proven header says {header.number}")
     return header
+
+
+ANCESTRY_STEPS_MAX: Final = 1024
+"""8191 blocks a step: three years of mainnet, half a year of a chain with a block every two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class AncestryStep:
+    """Hold a block's header and what its state says in the history contract; both are claims."""
+
+    header_rlp: bytes
+    answer: AccountAnswer
+
+
+Ancestry = Mapping[ChainId, Sequence[AncestryStep]]
+"""Of each chain the steps from a later block back to an older one."""
+NO_ANCESTRY: Final[Ancestry] = MappingProxyType({})
+
+
+def proof_needed(number: int) -> str:
+    """Say what a later block's node has to be asked, so that its hash vouches for block `number`."""
+    slot = (number % HISTORY_WINDOW).to_bytes(32, "big")
+    return f"its header with its eth_getProof of {to_hex(HISTORY_ADDRESS)}, slot {to_hex(slot)} (EIP-2935)"
+
+
+def verify_ancestry(head_hash: Hash32, steps: Sequence[AncestryStep], number: int) -> Hash32:
+    """Return the hash of block `number`, an ancestor of the block of `head_hash`, by one or more steps back.
+
+    The first header is that of `head_hash`; each step proves the block of the next one, the last that of `number`.
+    Raises `InvalidProof`, `InvalidHeader`, `LimitExceeded`.
+    """
+    if not steps:
+        raise InvalidProof(Rule.NODE_MISSING, detail="no step back")
+    if len(steps) > ANCESTRY_STEPS_MAX:
+        raise LimitExceeded("ANCESTRY_STEPS_MAX", ANCESTRY_STEPS_MAX, len(steps))
+    header = header_of_hash(steps[0].header_rlp, head_hash)
+    for step, below in pairwise(steps):
+        stated = header_of_hash(below.header_rlp, Hash32(header_hash(below.header_rlp)))
+        header = check_ancestor(header, stated.number, step.answer, below.header_rlp)
+    return verify_ancestor(header, number, steps[-1].answer)

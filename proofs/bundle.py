@@ -16,13 +16,14 @@ report says what could not be verified as well: above all, that the stated block
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+from proofs.ancestry import NO_ANCESTRY, Ancestry, AncestryStep, proof_needed, verify_ancestry
 from proofs.attestation import accounts_tree, check_legs, check_root, digest, missing_anchor, snapshot_root
 from proofs.bundle_archive import ARCHIVE, check_sums, pack, sums_of, unpack
 from proofs.bundle_contents import (
@@ -44,7 +45,7 @@ from proofs.errors import ProofError
 from proofs.keccak import keccak256
 from proofs.signers import check_signatures
 from proofs.snapshot import Reason, Snapshot, Unavailable
-from proofs.types import Assurance, ChainId, Hash32, Quality, to_hex
+from proofs.types import Assurance, BlockRef, ChainId, Hash32, Quality, to_hex
 from proofs.verify import VerifiedChain, VerifiedSnapshot, chain_anchor, verify
 
 __all__ = [
@@ -131,8 +132,13 @@ def snapshot_of(contents: BundleContents) -> Snapshot:
     return contents.snapshot
 
 
-def verify_bundle(contents: BundleContents, anchors: Mapping[ChainId, Hash32]) -> BundleReport:
-    """Verify everything but the rule set; `anchors` are block hashes that the auditor knows to be canonical."""
+def verify_bundle(
+    contents: BundleContents, anchors: Mapping[ChainId, Hash32], ancestry: Ancestry = NO_ANCESTRY
+) -> BundleReport:
+    """Verify everything but the rule set; `anchors` are block hashes that the auditor knows to be canonical.
+
+    Where such a block is a later one than the bundle's, `ancestry` leads from it back to the bundle's.
+    """
     ledger = _Ledger()
     snapshot = _verified(contents, ledger)
     if snapshot is not None:
@@ -149,7 +155,7 @@ def verify_bundle(contents: BundleContents, anchors: Mapping[ChainId, Hash32]) -
     signed_by: list[int] = []
     if contents.is_signed:
         ledger.run("signatures", SIGNATURES, lambda: signed_by.extend(_signers_of(contents)))
-    _check_given(contents, anchors, ledger)
+    _check_given(contents, anchors, ancestry, ledger)
     return BundleReport(
         _verdict(contents, ledger),
         tuple(ledger.checks),
@@ -253,21 +259,29 @@ def _check_times(contents: BundleContents, snapshot: VerifiedSnapshot) -> None:
         raise _Fault(f"as of {root.as_of}, skew {root.skew}: blocks are of {min(times)} to {max(times)}")
 
 
-def _check_given(contents: BundleContents, anchors: Mapping[ChainId, Hash32], ledger: _Ledger) -> None:
-    """Compare blocks with those that the auditor gave."""
-    present = {
-        outcome.chain: outcome.anchor.block.hash
-        for outcome in contents.snapshot.outcomes
-        if not isinstance(outcome, Unavailable)
-    }
-    for chain, block_hash in sorted(anchors.items()):
+def _check_given(
+    contents: BundleContents, anchors: Mapping[ChainId, Hash32], ancestry: Ancestry, ledger: _Ledger
+) -> None:
+    """Compare blocks with those that the auditor gave, or with what these say of their ancestors."""
+    outcomes = contents.snapshot.outcomes
+    present = {one.chain: one.anchor.block for one in outcomes if not isinstance(one, Unavailable)}
+    for chain, given in sorted(anchors.items()):
         if chain not in present:
             ledger.note("given anchor", MANIFEST, f"{chain}: the bundle has no block of this chain")
-        elif present[chain] != block_hash:
-            fault = f"{chain}: given {to_hex(block_hash)}, bundle has {to_hex(present[chain])}"
-            ledger.note("given anchor", reading_file(HEADERS, chain), fault)
-        else:
-            ledger.note("given anchor", reading_file(HEADERS, chain))
+            continue
+        judge = partial(_check_block, present[chain], given, ancestry.get(chain, ()))
+        ledger.run("given anchor", reading_file(HEADERS, chain), judge)
+
+
+def _check_block(block: BlockRef, given: Hash32, steps: Sequence[AncestryStep]) -> None:
+    if block.hash == given:
+        return
+    stated = f"{block.chain}: given {to_hex(given)}, bundle has block {block.number} {to_hex(block.hash)}"
+    if not steps:
+        raise _Fault(f"{stated}; if yours is a later block, {proof_needed(block.number)} is missing")
+    proven = verify_ancestry(given, steps, block.number)
+    if proven != block.hash:
+        raise _Fault(f"{stated}; of that block's ancestors the one of this number is {to_hex(proven)}")
 
 
 # --- the signed object -----------------------------------------------------------------------------------------------

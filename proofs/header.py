@@ -34,6 +34,7 @@ __all__ = [
     "check_header",
     "encode_header",
     "header_hash",
+    "header_of_hash",
     "header_rlp_from_json",
     "parse_header",
 ]
@@ -109,6 +110,10 @@ _COUNTS: Final = MappingProxyType(
     }
 )
 
+_SHAPE_OF_COUNT: Final = MappingProxyType(
+    {count: shape for shape, count in _COUNTS.items() if shape is not HeaderShape.ARBITRUM}  # as long as London's
+)
+
 # keccak of the RLP of an empty list: no uncles. SHA-256 of nothing: no requests (EIP-7685).
 _EMPTY_UNCLES: Final = keccak256(b"\xc0")
 _EMPTY_REQUESTS: Final = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
@@ -155,6 +160,24 @@ def check_header(rlp: bytes, shape: HeaderShape, block_hash: bytes) -> Header:
     if header.hash != block_hash:
         raise InvalidHeader(Rule.HEADER_HASH, detail=f"expected 0x{block_hash.hex()}, got 0x{header.hash.hex()}")
     return header
+
+
+def header_of_hash(rlp: bytes, block_hash: bytes) -> Header:
+    """Parse the header of a known hash by the shape that its number of fields has; nothing else tells a stranger.
+
+    Raises `InvalidHeader` for another hash, before anything is decoded, and for an unknown number of fields;
+    `LimitExceeded`.
+    """
+    computed = header_hash(rlp)
+    if computed != block_hash:
+        raise InvalidHeader(Rule.HEADER_HASH, detail=f"expected 0x{block_hash.hex()}, computed 0x{computed.hex()}")
+    try:
+        count = len(decode_list(rlp))
+    except InvalidRlp as fault:
+        raise InvalidHeader(fault.rule, detail=str(fault)) from fault
+    if count not in _SHAPE_OF_COUNT:
+        raise InvalidHeader(Rule.HEADER_SHAPE, detail=f"{count} fields")
+    return parse_header(rlp, _SHAPE_OF_COUNT[count])
 
 
 def header_rlp_from_json(fields: Mapping[str, object], shape: HeaderShape) -> bytes:

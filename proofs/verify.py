@@ -34,7 +34,7 @@ from typing import Final
 
 from proofs.attestation import ChainAnchor, missing_anchor
 from proofs.canonical_sheet import sheet_fault
-from proofs.errors import ConstructionRefused, InvalidHeader, ProofError, Rule
+from proofs.errors import ConstructionRefused, ProofError
 from proofs.evidence import (
     Evidence,
     cell_levels,
@@ -44,12 +44,11 @@ from proofs.evidence import (
     prove_contracts,
     quorum_levels,
 )
-from proofs.header import Header, HeaderShape, header_hash, parse_header
+from proofs.header import header_of_hash
 from proofs.keccak import keccak256
-from proofs.rlp import decode_list
 from proofs.sheet import AccountList, AccountListSpec, Column, ColumnSpec, Sheet, readings_root
 from proofs.snapshot import Anchor, ChainReading, Reason, Snapshot, Unavailable, Votes
-from proofs.types import Assurance, ChainId, Hash32, to_hex
+from proofs.types import Assurance, ChainId, Hash32
 
 __all__ = [
     "VerifiedChain",
@@ -64,15 +63,6 @@ __all__ = [
 ]
 
 _TOKEN: Final = object()
-_SHAPES: Final = MappingProxyType(
-    {
-        15: HeaderShape.BERLIN,
-        16: HeaderShape.LONDON,  # Arbitrum's headers have London's fields
-        17: HeaderShape.SHANGHAI,
-        20: HeaderShape.CANCUN,
-        21: HeaderShape.PRAGUE,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +248,7 @@ def _votes_fault(reading: ChainReading, devnet: bool) -> Unavailable | None:
 def _header_fault(anchor: Anchor) -> Unavailable | None:
     block = anchor.block
     try:
-        header = _parse_header(anchor.header_rlp, block.hash)
+        header = header_of_hash(anchor.header_rlp, block.hash)
     except ProofError as fault:
         return Unavailable(block.chain, Reason.INVALID_HEADER, str(fault), anchor.votes.agreed, dishonest=True)
     pairs = (
@@ -272,16 +262,6 @@ def _header_fault(anchor: Anchor) -> Unavailable | None:
         detail = f"{', '.join(differing)} of the hashed header differ from what was stated"
         return Unavailable(block.chain, Reason.INVALID_HEADER, detail, anchor.votes.agreed, dishonest=True)
     return None
-
-
-def _parse_header(rlp: bytes, block_hash: Hash32) -> Header:
-    computed = header_hash(rlp)
-    if computed != block_hash:
-        raise InvalidHeader(Rule.HEADER_HASH, detail=f"expected {to_hex(block_hash)}, computed {to_hex(computed)}")
-    count = len(decode_list(rlp))
-    if count not in _SHAPES:
-        raise InvalidHeader(Rule.HEADER_SHAPE, detail=f"{count} fields")
-    return parse_header(rlp, _SHAPES[count])
 
 
 def _shape_fault(reading: ChainReading) -> Unavailable | None:

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from proofs.ancestry import NO_ANCESTRY, Ancestry
 from proofs.bounded_json import parse_json
 from proofs.bundle import BundleContents, BundleReport, Check, Verdict, verify_bundle
 from proofs.bundle_contents import (
@@ -64,9 +65,14 @@ class AuditReport:
     snapshot: VerifiedSnapshot
 
 
-def audit_bundle(contents: BundleContents, anchors: Mapping[ChainId, Hash32]) -> AuditReport:
-    """Verify a bundle as a whole; `anchors` are block hashes that the auditor knows to be canonical."""
-    proven = verify_bundle(contents, anchors)
+def audit_bundle(
+    contents: BundleContents, anchors: Mapping[ChainId, Hash32], ancestry: Ancestry = NO_ANCESTRY
+) -> AuditReport:
+    """Verify a bundle as a whole; `anchors` are block hashes that the auditor knows to be canonical.
+
+    Where such a block is a later one than the bundle's, `ancestry` leads from it back to the bundle's.
+    """
+    proven = verify_bundle(contents, anchors, ancestry)
     checks, views = _recomputed(contents, proven)
     is_failed = any(check.fault for check in checks)
     unverified = tuple(line for line in proven.unverified if not (views and line.endswith(RECOMPUTED)))

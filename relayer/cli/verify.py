@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relayer.cli.ancestry import Ancestries, ancestry_of
 from relayer.cli.output import ExitCode, Json, JsonOption, Report, reporting
 
 if TYPE_CHECKING:
+    from proofs.ancestry import AncestryStep
     from proofs.bundle import BundleContents
     from proofs.types import ChainId, Hash32
     from relayer.audit import AuditReport
@@ -33,7 +35,11 @@ ReportFile = Annotated[
 
 
 def verify(
-    bundle: BundlePath, anchor: Anchors = None, report_file: ReportFile = None, as_json: JsonOption = False
+    bundle: BundlePath,
+    anchor: Anchors = None,
+    ancestry: Ancestries = None,
+    report_file: ReportFile = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check an evidence bundle offline."""
     from proofs.bundle_archive import ARCHIVE
@@ -42,6 +48,7 @@ def verify(
 
     with reporting("verify@1", as_json) as report:
         known = _anchors(anchor or [])
+        older = _ancestry(ancestry or [], known)
         try:
             contents = read_contents(bundle)
         except ProofError as error:
@@ -49,7 +56,7 @@ def verify(
             report.result({"verdict": "failed", "checks": [{"step": "files", "file": file, "fault": str(error)}]})
             report.fail(ExitCode.VERIFICATION_FAILED, str(error))
             return
-        audited = audit_bundle(contents, known)
+        audited = audit_bundle(contents, known, older)
         if report_file is not None:
             write_page(report, report_file, contents, audited)
         _tell(report, audited, contents)
@@ -138,6 +145,19 @@ def _anchors(texts: list[str]) -> dict[ChainId, Hash32]:
         if known.setdefault(named, known_hash) != known_hash:
             raise ConfigError("option --anchor", Fault("", f"two hashes for {named}", "give the one that you know"))
     return known
+
+
+def _ancestry(texts: list[str], known: dict[ChainId, Hash32]) -> dict[ChainId, tuple[AncestryStep, ...]]:
+    from relayer.errors import ConfigError, Fault
+
+    steps: dict[ChainId, tuple[AncestryStep, ...]] = {}
+    for text in texts:
+        chain, of_chain = ancestry_of(text)
+        if chain not in known or chain in steps:
+            problem = f"{'two files' if chain in steps else 'no anchor'} for {chain}"
+            raise ConfigError("option --ancestry", Fault("", problem, "one file per --anchor, from its block back"))
+        steps[chain] = of_chain
+    return steps
 
 
 def _tell(report: Report, audit: AuditReport, contents: BundleContents) -> None:

@@ -60,7 +60,7 @@ def test_verify_ancestor__hash_in_the_window__proven(number: int) -> None:
     head, answer = head_of(world), answer_of(world, number)
 
     assert verify_ancestor(head, number, answer) == keccak256(old_header(number))
-    header = check_ancestor(head, number, answer, old_header(number), PRAGUE)
+    header = check_ancestor(head, number, answer, old_header(number))
     assert (header.number, header.timestamp_s) == (number, 12 * number)
 
 
@@ -115,7 +115,7 @@ def test_th_037_ancestor__header_of_another_block__refused() -> None:
     head, answer = head_of(world), answer_of(world, HEAD - 1)
 
     with pytest.raises(InvalidHeader) as caught:
-        check_ancestor(head, HEAD - 1, answer, old_header(HEAD - 2), PRAGUE)
+        check_ancestor(head, HEAD - 1, answer, old_header(HEAD - 2))
     assert caught.value.rule == Rule.HEADER_HASH
 
 
@@ -124,4 +124,4 @@ def test_th_037_ancestor__hash_of_a_header_with_another_number__refused() -> Non
     world = chain(wrong)
 
     with pytest.raises(InvalidHeader, match="number"):
-        check_ancestor(head_of(world), HEAD - 1, answer_of(world, HEAD - 1), old_header(HEAD - 2), PRAGUE)
+        check_ancestor(head_of(world), HEAD - 1, answer_of(world, HEAD - 1), old_header(HEAD - 2))

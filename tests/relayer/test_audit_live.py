@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from chains.devnet.nodes import start_anvils
+from chains.devnet.rpc import rpc
 from chains.devnet.seeding import SeededAccount, seed_accounts
 from chains.devnet.world import DEVNET_CHAIN_NUMBERS
+from proofs.ancestry import HISTORY_ADDRESS
 from proofs.types import to_hex
 from relayer.cli.devnet import Site, write_site
 from relayer.cli.main import app
@@ -99,6 +103,57 @@ def test_audit_account__bundle_written__is_verified_without_a_network_and_says_n
     assert verified[1]["incomplete"] == ["that anybody vouches for it: not signed"]
     assert explained[1]["data"] == live[1]["data"]
     assert page.read_text().count("<svg") == 1
+
+
+def test_verify__later_block_with_the_nodes_own_answer__vouches_for_the_bundles_block(
+    place: Place, tmp_path: Path
+) -> None:
+    """The file is the body of one batch, byte for byte; without it the message says what to ask."""
+    frame, account = str(settled(place)["frame"]), to_hex(place.accounts[0].account)
+    bundle, file = tmp_path / "look.tar.gz", tmp_path / "ancestry.json"
+    run(
+        "audit",
+        "account",
+        account,
+        "--config",
+        str(place.site.operator_file),
+        "--at-time",
+        frame,
+        "--bundle",
+        f"{bundle}",
+    )
+    chain = place.site.world.chains[0]
+    head = rpc(chain.url, "eth_getBlockByNumber", ["latest", False])
+    assert isinstance(head, dict)
+    given = ("--anchor", f"{chain.chain}={head['hash']}")
+
+    bare = run("verify", str(bundle), *given)
+    slot = re.search(r"slot (0x[0-9a-f]{64})", str(bare[1]["errors"]))
+    assert slot is not None
+    where = {"blockHash": head["hash"]}
+    file.write_bytes(
+        batch(
+            chain.url,
+            ("eth_getBlockByHash", [head["hash"], False]),
+            ("eth_getProof", [to_hex(HISTORY_ADDRESS), [slot.group(1)], where]),
+        )
+    )
+    proven = run("verify", str(bundle), *given, "--ancestry", f"{chain.chain}={file}")
+    unasked = run("verify", str(bundle), "--ancestry", f"{chain.chain}={file}")
+
+    assert (bare[0], proven[0], unasked[0]) == (4, 5, 2)
+    assert proven[1]["errors"] == []
+    assert not [line for line in proven[1]["data"]["unverified"] if f"{chain.chain}: that block" in line]
+
+
+def batch(url: str, *calls: tuple[str, list[object]]) -> bytes:
+    asked = [
+        {"jsonrpc": "2.0", "id": at, "method": name, "params": params} for at, (name, params) in enumerate(calls, 1)
+    ]
+    request = urllib.request.Request(url, json.dumps(asked).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        body: bytes = answer.read()
+    return body
 
 
 def test_audit_account__nobody_knows__is_empty_and_known(place: Place) -> None:

@@ -67,7 +67,7 @@ def test_ancestry__of_a_node_across_the_turn_of_the_buffer__authenticates_old_he
         _, head = rlp_of(node, 8205, HeaderShape.PRAGUE)
         for number in (8204, 8191, 8190, 8185):
             rlp, expected = rlp_of(node, number, HeaderShape.PRAGUE)
-            header = check_ancestor(head, number, history(node, number, 8205), rlp, HeaderShape.PRAGUE)
+            header = check_ancestor(head, number, history(node, number, 8205), rlp)
             assert header == expected
 
         with pytest.raises(InvalidProof) as caught:
