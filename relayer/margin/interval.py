@@ -77,13 +77,28 @@ ZERO = exact(0)
 UNIT = exact(E18)
 
 
-def product(*factors_e18: int) -> Interval:
-    """Return the product of exact figures, rounded once."""
-    result, scale = 1, 1
-    for factor in factors_e18:
-        result, scale = result * factor, scale * E18
+Figure = int | Interval
+"""A figure at 1e18 that is known to the unit, or between bounds (a price that several feeds state)."""
+
+
+def bounds(figure: Figure) -> Interval:
+    """Return the bounds of a figure."""
+    return figure if isinstance(figure, Interval) else exact(figure)
+
+
+def shortfall(threshold: int, figure: Figure) -> Interval:
+    """Return (threshold - x)⁺."""
+    return (exact(threshold) - bounds(figure)).at_least(ZERO)
+
+
+def product(*factors_e18: Figure) -> Interval:
+    """Return the product, rounded once."""
+    low, high, scale = 1, 1, 1
+    for factor in map(bounds, factors_e18):
+        ends = (low * factor.low, low * factor.high, high * factor.low, high * factor.high)
+        low, high, scale = min(ends), max(ends), scale * E18
     scale //= E18
-    return Interval(result // scale, -(-result // scale))
+    return Interval(low // scale, -(-high // scale))
 
 
 def ratio(numerator: int, denominator: int) -> Interval:

@@ -8,7 +8,7 @@ from typing import Final
 
 from proofs.units import E18
 from relayer.margin.fixed_math import FINE, exp_bounds, pow_down, pow_up
-from relayer.margin.interval import UNIT, ZERO, Interval, exact, product
+from relayer.margin.interval import UNIT, ZERO, Figure, Interval, exact, product
 from relayer.margin.rulesets.black76 import YEAR_S, prices
 
 SHORT_TERM_S: Final = 30 * 86_400
@@ -66,9 +66,18 @@ def shocked_vols(shock: VolShock, seconds: int) -> tuple[Interval, Interval]:
 
 
 def option_value(is_call: bool, forward: Interval, strike: int, vol: Interval, time: tuple[int, Interval]) -> Interval:
-    """Return one unit's discounted value; `time` is (seconds to expiry, discount factor)."""
-    both = prices(forward, strike, vol, *time)
-    return both.call if is_call else both.put
+    """Return one unit's discounted value; `time` is (seconds to expiry, discount factor).
+
+    A call rises with the forward, a put falls: a wide forward is priced at both ends. Where it is one unit wide from
+    rounding alone the slope, at most 1, says as much; the unit added beyond keeps that within every wider interval.
+    """
+    if forward.high - forward.low <= 1:
+        both = prices(forward, strike, vol, *time)
+        return both.call if is_call else both.put
+    low, high = (prices(exact(end), strike, vol, *time) for end in (forward.low, forward.high))
+    if is_call:
+        return Interval(low.call.low, high.call.high + 1)
+    return Interval(max(high.put.low - 1, 0), low.put.high)
 
 
 def naked_shorts(legs: Iterable[tuple[int, int]]) -> int:
@@ -82,7 +91,7 @@ def naked_shorts(legs: Iterable[tuple[int, int]]) -> int:
     return sum(max(-amount, 0) for amount in net.values())
 
 
-def confidence_charge(confidence: int, threshold: int, *factors: int) -> Interval:
+def confidence_charge(confidence: int, threshold: int, *factors: Figure) -> Interval:
     """Return (1 - c) times the factors when c lies below the threshold, compared exactly; else nothing."""
     return product(E18 - confidence, *factors) if confidence < threshold else ZERO
 

@@ -13,8 +13,9 @@
     confidence: (1 - c) · margin · size · S where c < threshold; base and perp: c of spot, and of the perp where one is
              held; each expiry: also of forward, rate and volatilities, its size Σ abs(q)
 
-Shares, scenarios and thresholds are parameter data. Confidences are compared as exact decimals. `low` of a margin is
-conservative; the worst scenario is the one with the least low end, the first of equals, or the basis contingency.
+Shares, scenarios and thresholds are parameter data. Confidences are compared as exact decimals. Prices and forwards may
+be given between bounds: whatever the truth inside them, a margin lies in [`low`, `high`]. The worst scenario is the one
+with the least low end, the first of equals, or the basis contingency.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from proofs.units import E18
-from relayer.margin.interval import UNIT, Interval, exact, product, total
+from relayer.margin.interval import UNIT, ZERO, Figure, Interval, bounds, exact, product, shortfall, total
 from relayer.margin.rulesets.derive_common import (
     BasisContingency,
     VolShock,
@@ -82,7 +83,7 @@ class ExpiryMarket:
 
     seconds: int
     forward_fixed: int
-    forward_variable: int
+    forward_variable: Figure
     rate: int
     forward_confidence: int
     rate_confidence: int
@@ -109,22 +110,25 @@ class Option:
 class PmrmPortfolio:
     """Hold an account and its market."""
 
-    spot: int
+    spot: Figure
     spot_confidence: int
-    perp_price: int
+    perp_price: Figure
     perp_confidence: int
-    stable_price: int
+    stable_price: Figure
     expiries: tuple[ExpiryMarket, ...]
     options: tuple[Option, ...]
     cash: int
     perp: int
-    perp_unrealised: int
+    perp_unrealised: Figure
     base: int
 
 
 @dataclass(frozen=True, slots=True)
 class PmrmResult:
-    """Hold the margins and their parts. `worst` is an index into the scenarios, None for the basis contingency."""
+    """Hold the margins and their parts. `worst` is an index into the scenarios, None for the basis contingency.
+
+    `discount_pnl` is what the static discount makes of each scenario's PnL; `option_values` follow the options.
+    """
 
     initial: Interval
     maintenance: Interval
@@ -134,6 +138,9 @@ class PmrmResult:
     confidence_contingency: Interval
     scenario_pnl: tuple[Interval, ...]
     worst: int | None
+    discount_pnl: tuple[Interval, ...]
+    option_values: tuple[Interval, ...]
+    base_value: Interval
 
 
 def margin(portfolio: PmrmPortfolio, rules: PmrmRules) -> PmrmResult:
@@ -141,11 +148,12 @@ def margin(portfolio: PmrmPortfolio, rules: PmrmRules) -> PmrmResult:
 
     Raises: ValueError for an option of an expiry without a market, a negative base, or no scenario.
     """
-    if portfolio.base < 0 or portfolio.stable_price <= 0 or not rules.scenarios:
+    if portfolio.base < 0 or bounds(portfolio.stable_price).low <= 0 or not rules.scenarios:
         raise ValueError("base amounts are never negative, stable prices positive, and scenarios needed")
-    base = product(portfolio.base, portfolio.spot).over(exact(portfolio.stable_price))
+    base = product(portfolio.base, portfolio.spot).over(bounds(portfolio.stable_price))
     expiries = options_by_expiry(portfolio.expiries, portfolio.options)
-    now = [expiry_value(market, legs, E18, UNIT) for market, legs in expiries]
+    values = [leg_values(market, legs, E18, UNIT) for market, legs in expiries]
+    now = [total(legs) for legs in values]
     basis = total(
         basis_loss(
             (
@@ -160,12 +168,14 @@ def margin(portfolio: PmrmPortfolio, rules: PmrmRules) -> PmrmResult:
     )
     linear = base + product(portfolio.perp, portfolio.perp_price)
     pnl = [linear.times(scenario.spot - E18) for scenario in rules.scenarios]
+    discounts = [ZERO for _ in rules.scenarios]
     for value, (market, legs) in zip(now, expiries, strict=True):
-        gains = _expiry_gains(value, market, legs, rules)
+        gains, costs = _expiry_gains(value, market, legs, rules)
         pnl = [before + gain for before, gain in zip(pnl, gains, strict=True)]
+        discounts = [before + cost for before, cost in zip(discounts, costs, strict=True)]
     worst, loss = worst_case(pnl, basis)
     static, confidence = _static(portfolio, expiries, rules), _confidence(portfolio, expiries, rules)
-    mtm = exact(portfolio.cash + portfolio.perp_unrealised) + base + total(now)
+    mtm = exact(portfolio.cash) + bounds(portfolio.perp_unrealised) + base + total(now)
     return PmrmResult(
         initial=(loss - static) * _initial_factor(portfolio.stable_price, rules) - confidence + mtm,
         maintenance=loss - static + mtm,
@@ -175,6 +185,9 @@ def margin(portfolio: PmrmPortfolio, rules: PmrmRules) -> PmrmResult:
         confidence_contingency=confidence,
         scenario_pnl=tuple(pnl),
         worst=worst,
+        discount_pnl=tuple(discounts),
+        option_values=in_order(portfolio.options, expiries, values),
+        base_value=base,
     )
 
 
@@ -202,28 +215,46 @@ def options_by_expiry(
     return tuple((known[seconds], tuple(o for o in options if o.seconds == seconds)) for seconds in wanted)
 
 
+def in_order(
+    options: Sequence[Option],
+    expiries: Sequence[tuple[ExpiryMarket, Sequence[Option]]],
+    values: Sequence[Sequence[Interval]],
+) -> tuple[Interval, ...]:
+    """Return figures that are kept by expiry in the order of the options."""
+    left = {market.seconds: iter(row) for (market, _), row in zip(expiries, values, strict=True)}
+    return tuple(next(left[option.seconds]) for option in options)
+
+
 def expiry_value(market: ExpiryMarket, legs: Sequence[Option], spot: int, vol_factor: Interval) -> Interval:
     """Return the undiscounted value of one expiry's options in one scenario."""
+    return total(leg_values(market, legs, spot, vol_factor))
+
+
+def leg_values(market: ExpiryMarket, legs: Sequence[Option], spot: int, vol_factor: Interval) -> list[Interval]:
+    """Return the undiscounted value of each option of one expiry in one scenario."""
     forward = exact(market.forward_fixed) + product(market.forward_variable, spot)
     time = (max(market.seconds, 0), UNIT)
-    return total(
+    return [
         option_value(leg.is_call, forward, leg.strike, leg.vol * vol_factor, time).times(leg.amount) for leg in legs
-    )
+    ]
 
 
-def _expiry_gains(now: Interval, market: ExpiryMarket, legs: Sequence[Option], rules: PmrmRules) -> list[Interval]:
-    """Return one expiry's gain in each scenario, its shocked value discounted where it is positive."""
+def _expiry_gains(
+    now: Interval, market: ExpiryMarket, legs: Sequence[Option], rules: PmrmRules
+) -> tuple[list[Interval], list[Interval]]:
+    """Return one expiry's (gain, part of the discount in it) in each scenario; values above zero are discounted."""
     up, down = shocked_vols(rules.vol, market.seconds)
     factors = {VolMove.UP: up, VolMove.DOWN: down, VolMove.NONE: UNIT}
     rate = product(max(market.rate, 0), rules.rate_mult) + exact(rules.rate_add)
     discount = decay(rate, max(market.seconds, 0)).times(rules.discount)
-    gains = []
+    gains, costs = [], []
     for scenario in rules.scenarios:
         if scenario.vol not in factors:
             raise ValueError(f"this rule set has no scenario {scenario.vol}")
         shocked = expiry_value(market, legs, scenario.spot, factors[scenario.vol])
         gains.append(discounted(shocked, discount, UNIT) - now)
-    return gains
+        costs.append(discounted(shocked, discount - UNIT, ZERO))
+    return gains, costs
 
 
 def discounted(value: Interval, when_long: Interval, when_short: Interval) -> Interval:
@@ -261,5 +292,5 @@ def _confidence(
     )
 
 
-def _initial_factor(stable_price: int, rules: PmrmRules) -> Interval:
-    return exact(rules.initial_factor) + product(max(rules.peg_threshold - stable_price, 0), rules.peg_factor)
+def _initial_factor(stable_price: Figure, rules: PmrmRules) -> Interval:
+    return exact(rules.initial_factor) + product(shortfall(rules.peg_threshold, stable_price), rules.peg_factor)

@@ -14,9 +14,9 @@
              notional: spot and, where one is held, perp; of an expiry (S Σ abs(q)): also forward, rate, volatilities;
              of a collateral (v): its own and spot, never the perp's
 
-How options are shocked stands in `derive_pmrm2_grid`. Scenario lists and every factor are parameter data. `low` of a
-margin is conservative. The worst scenario is the one with the least low end, the first of equals; None is the basis
-contingency.
+How options are shocked stands in `derive_pmrm2_grid`. Scenario lists and every factor are parameter data. Prices and
+forwards may be given between bounds: whatever the truth inside them, a margin lies in [`low`, `high`]. The worst
+scenario is the one with the least low end, the first of equals; None is the basis contingency.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proofs.units import E18
-from relayer.margin.interval import ZERO, Interval, exact, product, total
+from relayer.margin.interval import UNIT, ZERO, Figure, Interval, bounds, exact, product, shortfall, total
 from relayer.margin.rulesets.derive_common import (
     BasisContingency,
     basis_loss,
@@ -41,6 +41,7 @@ from relayer.margin.rulesets.derive_pmrm import (
     Scenario,
     VolMove,
     discounted,
+    in_order,
     options_by_expiry,
     worst_case,
 )
@@ -98,7 +99,7 @@ class Collateral:
     """
 
     amount: int
-    price: int
+    price: Figure
     confidence: int
     mm_haircut: int
     im_haircut: int
@@ -110,9 +111,9 @@ class Perp:
     """Hold a perpetual position; `unrealised` is profit and funding not yet settled."""
 
     amount: int = 0
-    price: int = 0
+    price: Figure = 0
     confidence: int = E18
-    unrealised: int = 0
+    unrealised: Figure = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,9 @@ class Pmrm2Portfolio:
     """Hold an account and its market."""
 
     cash: int
-    spot: int
+    spot: Figure
     spot_confidence: int
-    stable_price: int
+    stable_price: Figure
     perp: Perp
     collaterals: tuple[Collateral, ...]
     expiries: tuple[ExpiryMarket, ...]
@@ -130,8 +131,21 @@ class Pmrm2Portfolio:
 
 
 @dataclass(frozen=True, slots=True)
+class Contingency:
+    """Explain what is deducted: at maintenance, and at initial on top of it."""
+
+    label: str
+    maintenance: Interval
+    initial: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class Pmrm2Result:
-    """Hold the margins and their parts; `scenario_pnl` after damping, before the loss factor."""
+    """Hold the margins and their parts; `scenario_pnl` after damping, before the loss factor.
+
+    `discount_pnl` is the part of each PnL that the static discounts make (none in skew scenarios); values follow the
+    options and the collaterals.
+    """
 
     initial: Interval
     maintenance: Interval
@@ -143,6 +157,10 @@ class Pmrm2Result:
     maintenance_contingency: Interval
     scenario_pnl: tuple[Interval, ...]
     worst: int | None
+    discount_pnl: tuple[Interval, ...]
+    contingencies: tuple[Contingency, ...]
+    option_values: tuple[Interval, ...]
+    collateral_values: tuple[Interval, ...]
 
 
 Expiries = Sequence[tuple[ExpiryMarket, tuple[Option, ...]]]
@@ -160,17 +178,23 @@ def margin(portfolio: Pmrm2Portfolio, rules: Pmrm2Rules) -> Pmrm2Result:
     moving = total(v for v, c in zip(values, portfolio.collaterals, strict=True) if c.moves)
     linear = moving + product(portfolio.perp.amount, portfolio.perp.price)
     pnl = [linear.times(scenario.spot - E18) for scenario in rules.scenarios]
+    discounts = [ZERO for _ in rules.scenarios]
     option_mtm = basis = ZERO
+    option_values = []
     for market, legs in expiries:
-        now, up, down, *shocked = sums(expiry_values(market, legs, scenarios_of(rules), rules.shocks), legs)
+        units = expiry_values(market, legs, scenarios_of(rules), rules.shocks)
+        option_values.append([unit[0].times(leg.amount) for unit, leg in zip(units, legs, strict=True)])
+        now, up, down, *shocked = sums(units, legs)
         option_mtm += now
         basis += basis_loss((now, up, down), rules.basis, market.seconds)
-        gains = _gains(now, shocked, rules.scenarios, static_discounts(market, rules.discounts))
+        gains, costs = _gains(now, shocked, rules.scenarios, static_discounts(market, rules.discounts))
         pnl = [before + gain for before, gain in zip(pnl, gains, strict=True)]
+        discounts = [before + cost for before, cost in zip(discounts, costs, strict=True)]
     pnl = [gain.times(scenario.damping) for gain, scenario in zip(pnl, rules.scenarios, strict=True)]
     worst, loss = worst_case(pnl, basis)
-    mtm = exact(portfolio.cash + portfolio.perp.unrealised) + option_mtm + total(values)
-    mm_contingency, im_contingency = _contingencies(portfolio, values, expiries, rules.contingencies)
+    mtm = exact(portfolio.cash) + bounds(portfolio.perp.unrealised) + option_mtm + total(values)
+    terms = _contingencies(portfolio, values, expiries, rules.contingencies)
+    mm_contingency, im_contingency = total(t.maintenance for t in terms), total(t.initial for t in terms)
     return Pmrm2Result(
         initial=loss * _initial_factor(portfolio.stable_price, rules) - im_contingency - mm_contingency + mtm,
         maintenance=loss.times(rules.mm_factor) - mm_contingency + mtm,
@@ -182,6 +206,10 @@ def margin(portfolio: Pmrm2Portfolio, rules: Pmrm2Rules) -> Pmrm2Result:
         maintenance_contingency=mm_contingency,
         scenario_pnl=tuple(pnl),
         worst=worst,
+        discount_pnl=tuple(c.times(s.damping) for c, s in zip(discounts, rules.scenarios, strict=True)),
+        contingencies=terms,
+        option_values=in_order(portfolio.options, expiries, option_values),
+        collateral_values=tuple(values),
     )
 
 
@@ -203,48 +231,54 @@ def static_discounts(market: ExpiryMarket, discounts: Discounts) -> tuple[Interv
 
 def _gains(
     now: Interval, shocked: Sequence[Interval], scenarios: Sequence[Scenario], discounts: tuple[Interval, Interval]
-) -> list[Interval]:
-    """Return one expiry's gain in each scenario, before damping."""
+) -> tuple[list[Interval], list[Interval]]:
+    """Return one expiry's (gain, part of the discounts in it) in each scenario, before damping."""
     gains = [discounted(value, *discounts) - now for value in shocked]
-    return [g.loss() if s.vol in SKEWS else g for g, s in zip(gains, scenarios, strict=True)]
+    long, short = (discount - UNIT for discount in discounts)
+    costs = [ZERO if s.vol in SKEWS else discounted(v, long, short) for v, s in zip(shocked, scenarios, strict=True)]
+    return [g.loss() if s.vol in SKEWS else g for g, s in zip(gains, scenarios, strict=True)], costs
 
 
-def _collateral_value(collateral: Collateral, stable_price: int) -> Interval:
-    return product(collateral.amount, collateral.price).over(exact(stable_price))
+def _collateral_value(collateral: Collateral, stable_price: Figure) -> Interval:
+    return product(collateral.amount, collateral.price).over(bounds(stable_price))
 
 
 def _contingencies(
     portfolio: Pmrm2Portfolio, values: Sequence[Interval], expiries: Expiries, rules: Contingencies
-) -> tuple[Interval, Interval]:
-    """Return what is deducted at (maintenance, initial on top of it)."""
+) -> tuple[Contingency, ...]:
+    """Return what is deducted, by cause."""
     spot, perp = portfolio.spot, portfolio.perp
     common = min(portfolio.spot_confidence, perp.confidence) if perp.amount else portfolio.spot_confidence
     naked = sum(naked_shorts((leg.strike, leg.amount) for leg in legs) for _, legs in expiries)
-    maintenance = product(abs(perp.amount), spot, rules.mm_perp) + product(naked, spot, rules.mm_option)
-    initial = product(abs(perp.amount), spot, rules.im_perp) + product(naked, spot, rules.im_option)
+    size = abs(perp.amount)
+    terms = [
+        Contingency("perp contingency", product(size, spot, rules.mm_perp), product(size, spot, rules.im_perp)),
+        Contingency("option contingency", product(naked, spot, rules.mm_option), product(naked, spot, rules.im_option)),
+    ]
     sizes = [(common, abs(perp.amount))]
     sizes += [(min(common, market.confidence), sum(abs(leg.amount) for leg in legs)) for market, legs in expiries]
-    initial += total(
+    unsure = total(
         confidence_charge(c, rules.confidence_threshold, rules.confidence_margin, size, spot) for c, size in sizes
     )
+    lent = total(value.times(c.mm_haircut) for value, c in zip(values, portfolio.collaterals, strict=True))
+    more = total(value.times(c.im_haircut) for value, c in zip(values, portfolio.collaterals, strict=True))
     for collateral, value in zip(portfolio.collaterals, values, strict=True):
-        maintenance += value.times(collateral.mm_haircut)
-        initial += value.times(collateral.im_haircut)
         confidence = min(collateral.confidence, portfolio.spot_confidence)
-        initial += value * confidence_charge(confidence, rules.confidence_threshold, rules.confidence_margin)
-    return maintenance, initial
+        unsure += value * confidence_charge(confidence, rules.confidence_threshold, rules.confidence_margin)
+    terms += [Contingency("collateral haircuts", lent, more), Contingency("confidence", ZERO, unsure)]
+    return tuple(terms)
 
 
-def _initial_factor(stable_price: int, rules: Pmrm2Rules) -> Interval:
+def _initial_factor(stable_price: Figure, rules: Pmrm2Rules) -> Interval:
     peg = rules.contingencies
-    return exact(rules.im_factor) + product(max(peg.peg_threshold - stable_price, 0), peg.peg_factor)
+    return exact(rules.im_factor) + product(shortfall(peg.peg_threshold, stable_price), peg.peg_factor)
 
 
 def _check(portfolio: Pmrm2Portfolio, rules: Pmrm2Rules) -> None:
     held = len(portfolio.options) + len(portfolio.collaterals) + (portfolio.perp.amount != 0)
     if held > ASSETS_MAX:
         raise ValueError(f"{held} assets, the venue admits {ASSETS_MAX}")
-    if portfolio.stable_price <= 0 or any(collateral.amount < 0 for collateral in portfolio.collaterals):
+    if bounds(portfolio.stable_price).low <= 0 or any(collateral.amount < 0 for collateral in portfolio.collaterals):
         raise ValueError("collateral is never negative, stable prices always positive")
     if not rules.scenarios:
         raise ValueError("a scenario is needed")

@@ -23,7 +23,7 @@ from typing import Final
 
 from proofs.units import E18
 from relayer.margin.fixed_math import FINE, ln_bounds, sqrt_down, sqrt_up
-from relayer.margin.interval import UNIT, ZERO, Interval, exact, product, total
+from relayer.margin.interval import UNIT, ZERO, Interval, bounds, exact, product, total
 from relayer.margin.rulesets.derive_common import VolShock, decay, option_value, shocked_vols, years
 from relayer.margin.rulesets.derive_pmrm import ExpiryMarket, Option, Scenario, VolMove
 
@@ -76,7 +76,7 @@ def expiry_values(
     time = (seconds, decay(exact(max(market.rate, 0)), seconds))
     forwards = [_forward(market, scenario) for scenario in scenarios]
     vols = _vols(seconds, shocks)
-    here = market.forward_fixed + market.forward_variable
+    here = bounds(market.forward_variable) + exact(market.forward_fixed)
     return tuple(
         tuple(
             option_value(leg.is_call, forward, leg.strike, _shocked_vol(leg, here, scenario.vol, (vols, shocks)), time)
@@ -106,7 +106,7 @@ def settling(forward: int, seconds: int) -> tuple[int, int]:
 
 def _forward(market: ExpiryMarket, scenario: Scenario) -> Interval:
     if scenario.vol in (VolMove.LINEAR, VolMove.ABS):
-        return exact(market.forward_fixed + market.forward_variable)
+        return bounds(market.forward_variable) + exact(market.forward_fixed)
     return exact(market.forward_fixed) + product(market.forward_variable, scenario.spot)
 
 
@@ -125,14 +125,21 @@ def _vols(seconds: int, shocks: Shocks) -> _Vols:
     )
 
 
-def _shocked_vol(leg: Option, forward: int, move: VolMove, expiry: tuple[_Vols, Shocks]) -> Interval:
+def _shocked_vol(leg: Option, forward: Interval, move: VolMove, expiry: tuple[_Vols, Shocks]) -> Interval:
     vols, shocks = expiry
     if move is VolMove.UP:
         return (leg.vol * vols.up).at_least(exact(shocks.vol_floor))
     if move is VolMove.DOWN:
         return leg.vol * vols.down
-    if move is VolMove.NONE or leg.strike == 0 or forward == 0:
+    if move is VolMove.NONE or leg.strike == 0 or forward.low == 0:
         return leg.vol
+    at = {forward.low, forward.high} | ({leg.strike} if forward.low < leg.strike < forward.high else set())
+    turns = [_turned_vol(leg, end, move, vols) for end in sorted(at)]
+    return Interval(min(turn.low for turn in turns), max(turn.high for turn in turns))
+
+
+def _turned_vol(leg: Option, forward: int, move: VolMove, vols: _Vols) -> Interval:
+    """Return the volatility after a turn of the skew; between the strike and an end it moves one way only."""
     low, high = ln_bounds(leg.strike, forward)
     log = Interval(low * E18 >> FINE, -((-high * E18) >> FINE))
     is_up = move is VolMove.ABS or leg.strike >= forward

@@ -17,8 +17,8 @@ Margins are signed: what the account has beyond what it must have, so a requirem
     c of perp: perp and spot, size abs(position); of expiry: spot, forward and vols, size its shorts; of base: spot
     margin = cash + Σ of these          mtm = cash + options + unrealised + base · S : p_stable
 
-Thresholds of 0 are off. Confidences are compared as exact decimals. Only option prices are uncertain; every term rises
-with them, so `low` is conservative.
+Thresholds of 0 are off. Confidences are compared as exact decimals. Option prices are uncertain, and prices, forwards
+and volatilities may be given between bounds: whatever the truth inside them, the margin lies in [`low`, `high`].
 
 Merging accounts can cost more than it saves: a short call without bound in an expiry switches the whole expiry from
 maximum loss to isolated shorts, so spreads that stood alone at their width are then margined leg by leg.
@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proofs.units import E18
-from relayer.margin.interval import UNIT, ZERO, Interval, exact, product, total
+from relayer.margin.interval import UNIT, ZERO, Figure, Interval, bounds, exact, product, shortfall, total
 from relayer.margin.rulesets.derive_common import confidence_charge, option_value
 from relayer.margin.view import Purpose
 
@@ -71,7 +71,7 @@ class ExpiryFeed:
     """Hold an expiry's forward and the confidences of its forward and volatilities."""
 
     seconds: int
-    forward: int
+    forward: Figure
     forward_confidence: int
     vol_confidence: int
 
@@ -80,9 +80,9 @@ class ExpiryFeed:
 class MarketFeed:
     """Hold the prices of one underlying, at 1e18 in US dollars, with confidences."""
 
-    spot: int
+    spot: Figure
     spot_confidence: int
-    perp_price: int
+    perp_price: Figure
     perp_confidence: int
     expiries: tuple[ExpiryFeed, ...]
 
@@ -95,7 +95,7 @@ class OptionLeg:
     strike: int
     is_call: bool
     amount: int
-    vol: int
+    vol: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +105,17 @@ class MarketHolding:
     feed: MarketFeed
     options: tuple[OptionLeg, ...] = ()
     perp: int = 0
-    unrealised: int = 0
+    unrealised: Figure = 0
     base: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SrmTerm:
-    """Explain one term of a margin: (label, amount); terms add up to the margin exactly."""
+    """Explain one term of a margin; amounts add up to the margin, values to the mark-to-market, exactly."""
 
     label: str
     amount: Interval
+    value: Interval = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,44 +128,44 @@ class SrmResult:
 
 
 def margin(
-    holdings: Sequence[tuple[str, MarketHolding]], cash: int, stable_price: int, rules: SrmRules, purpose: Purpose
+    holdings: Sequence[tuple[str, MarketHolding]], cash: int, stable_price: Figure, rules: SrmRules, purpose: Purpose
 ) -> SrmResult:
     """Margin an account over its markets, (name, holding) each.
 
     Raises: ValueError for an option of an expiry that the feed does not carry, a negative base, a stable price of 0.
     """
-    if stable_price <= 0 or any(holding.base < 0 for _, holding in holdings):
+    if bounds(stable_price).low <= 0 or any(holding.base < 0 for _, holding in holdings):
         raise ValueError("base amounts are never negative, stable prices always positive")
-    terms = [SrmTerm("cash", exact(cash))]
-    value = exact(cash)
+    terms = [SrmTerm("cash", exact(cash), exact(cash))]
     for name, holding in holdings:
         terms += _market_terms(name, holding, stable_price, rules, purpose)
-        value += _market_value(holding, stable_price)
-    return SrmResult(total(term.amount for term in terms), value, tuple(terms))
+    return SrmResult(total(term.amount for term in terms), total(term.value for term in terms), tuple(terms))
 
 
 def _market_terms(
-    name: str, holding: MarketHolding, stable_price: int, rules: SrmRules, purpose: Purpose
+    name: str, holding: MarketHolding, stable_price: Figure, rules: SrmRules, purpose: Purpose
 ) -> list[SrmTerm]:
+    unrealised = bounds(holding.unrealised if holding.perp else 0)
     terms = [
         SrmTerm(f"{name} perp", _perp(holding, rules, purpose)),
-        SrmTerm(f"{name} unrealised", exact(holding.unrealised if holding.perp else 0)),
-        SrmTerm(f"{name} base", _base(holding, rules, purpose)),
+        SrmTerm(f"{name} unrealised", unrealised, unrealised),
+        SrmTerm(f"{name} base", _base(holding, rules, purpose), base_value(holding, stable_price)),
     ]
     for feed, legs in by_expiry(holding):
-        required = expiry_margin(holding.feed, feed, legs, rules.option, purpose)
-        terms.append(SrmTerm(f"{name} options {feed.seconds} s", required))
+        values = [leg_value(feed, leg) for leg in legs]
+        required = expiry_margin(holding.feed, feed, tuple(zip(legs, values, strict=True)), rules.option, purpose)
+        terms.append(SrmTerm(f"{name} options {feed.seconds} s", required, total(values)))
         if purpose is Purpose.INITIAL:
             confidence = min(holding.feed.spot_confidence, feed.forward_confidence, feed.vol_confidence)
             charge = confidence_charge(
                 confidence, rules.option_threshold, rules.confidence_factor, holding.feed.spot, _shorts(legs)
             )
             terms.append(SrmTerm(f"{name} options {feed.seconds} s confidence", -charge))
-    if purpose is Purpose.INITIAL and stable_price < rules.depeg_threshold:
+    if purpose is Purpose.INITIAL:
         size = abs(holding.perp) + _shorts(holding.options)
-        charge = product(rules.depeg_threshold - stable_price, rules.depeg_factor, holding.feed.spot, size)
-        terms.append(SrmTerm(f"{name} depeg", -charge))
-    return [term for term in terms if term.amount != ZERO]
+        depeg = shortfall(rules.depeg_threshold, stable_price)
+        terms.append(SrmTerm(f"{name} depeg", -product(depeg, rules.depeg_factor, holding.feed.spot, size)))
+    return [term for term in terms if term.amount != ZERO or term.value != ZERO]
 
 
 def _perp(holding: MarketHolding, rules: SrmRules, purpose: Purpose) -> Interval:
@@ -186,12 +187,9 @@ def _base(holding: MarketHolding, rules: SrmRules, purpose: Purpose) -> Interval
     return product(amount, feed.spot, rules.base_factor, rules.base_initial_scale) - charge
 
 
-def _market_value(holding: MarketHolding, stable_price: int) -> Interval:
-    options = total(leg_value(feed, leg) for feed, legs in by_expiry(holding) for leg in legs)
-    unrealised = exact(holding.unrealised if holding.perp else 0)
-    if not holding.base:
-        return options + unrealised
-    return options + unrealised + product(holding.base, holding.feed.spot).over(exact(stable_price))
+def base_value(holding: MarketHolding, stable_price: Figure) -> Interval:
+    """Return the mark-to-market of the base asset, in stable units."""
+    return product(holding.base, holding.feed.spot).over(bounds(stable_price)) if holding.base else ZERO
 
 
 # --- options ---------------------------------------------------------------------------------------------------------
@@ -212,10 +210,15 @@ def by_expiry(holding: MarketHolding) -> tuple[tuple[ExpiryFeed, tuple[OptionLeg
 
 
 def expiry_margin(
-    market: MarketFeed, feed: ExpiryFeed, legs: Sequence[OptionLeg], rules: OptionRules, purpose: Purpose
+    market: MarketFeed,
+    feed: ExpiryFeed,
+    valued: Sequence[tuple[OptionLeg, Interval]],
+    rules: OptionRules,
+    purpose: Purpose,
 ) -> Interval:
-    """Return the better of the isolated shorts and the maximum loss of one expiry."""
-    isolated = total(_isolated(market, feed, leg, rules, purpose) for leg in legs if leg.amount < 0)
+    """Return the better of the isolated shorts and the maximum loss of one expiry, its legs with their values."""
+    legs = [leg for leg, _ in valued]
+    isolated = total(_isolated(market, leg, mtm, rules, purpose) for leg, mtm in valued if leg.amount < 0)
     worst = min(min(_payoff(legs, price), 0) for price in (0, *(leg.strike for leg in legs)))
     max_loss = Interval(worst // E18, -(-worst // E18))
     net_calls = sum(leg.amount for leg in legs if leg.is_call)
@@ -228,7 +231,7 @@ def expiry_margin(
 
 def leg_value(feed: ExpiryFeed, leg: OptionLeg) -> Interval:
     """Return a position's mark-to-market, undiscounted."""
-    unit = option_value(leg.is_call, exact(feed.forward), leg.strike, exact(leg.vol), (max(feed.seconds, 0), UNIT))
+    unit = option_value(leg.is_call, bounds(feed.forward), leg.strike, bounds(leg.vol), (max(feed.seconds, 0), UNIT))
     return unit.times(leg.amount)
 
 
@@ -237,25 +240,26 @@ def _payoff(legs: Sequence[OptionLeg], price: int) -> int:
     return sum(leg.amount * max(price - leg.strike if leg.is_call else leg.strike - price, 0) for leg in legs)
 
 
-def _isolated(market: MarketFeed, feed: ExpiryFeed, leg: OptionLeg, rules: OptionRules, purpose: Purpose) -> Interval:
-    mtm = leg_value(feed, leg)
+def _isolated(market: MarketFeed, leg: OptionLeg, mtm: Interval, rules: OptionRules, purpose: Purpose) -> Interval:
+    spot = bounds(market.spot)
     if leg.is_call:
         if purpose is Purpose.MAINTENANCE:
-            return mtm + product(rules.mm_call_spot, market.spot, leg.amount)
-        return mtm + _own_requirement(rules, market.spot, leg.strike - market.spot, leg.amount)
-    by_spot = product(rules.mm_put_spot, market.spot, leg.amount)
+            return mtm + product(rules.mm_call_spot, spot, leg.amount)
+        return mtm + _own_requirement(rules, spot, exact(leg.strike) - spot, leg.amount)
+    by_spot = product(rules.mm_put_spot, spot, leg.amount)
     maintenance = by_spot.at_most(mtm.times(rules.mm_put_mtm)) + mtm
     if purpose is Purpose.MAINTENANCE:
         return maintenance
-    own = mtm + _own_requirement(rules, market.spot, market.spot - leg.strike, leg.amount)
+    own = mtm + _own_requirement(rules, spot, spot - exact(leg.strike), leg.amount)
     return own.at_most(maintenance.times(rules.offset_scale))
 
 
-def _own_requirement(rules: OptionRules, spot: int, out_of_money: int, amount: int) -> Interval:
+def _own_requirement(rules: OptionRules, spot: Interval, out_of_money: Interval, amount: int) -> Interval:
     """Return max(min%, max% - (out of the money)⁺ : S) · S · q, multiplied out: max(min% · S, max% · S - out⁺) · q."""
-    by_share = max(rules.min_spot * spot, rules.max_spot * spot - max(out_of_money, 0) * E18)
-    value, scale = by_share * amount, E18 * E18
-    return Interval(value // scale, -(-value // scale))
+    least = max(rules.min_spot * spot.low, rules.max_spot * spot.low - max(out_of_money.high, 0) * E18)
+    most = max(rules.min_spot * spot.high, rules.max_spot * spot.high - max(out_of_money.low, 0) * E18)
+    ends, scale = (least * amount, most * amount), E18 * E18
+    return Interval(min(ends) // scale, -(-max(ends) // scale))
 
 
 def _shorts(legs: Sequence[OptionLeg]) -> int:
