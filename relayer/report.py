@@ -1,7 +1,8 @@
 """The report of a verified bundle as one HTML page: no script, no outside request, every foreign text escaped. Pure.
 
-A page says, in this order: the verdict, what it is about, each account's margin as a picture with the lines that sum to
-it, what was verified, and what was not. The picture has one scale of US dollars:
+A page says, in this order: the verdict, what it is about, what is wrong, how many accounts stand how, what was not
+verified, each account's margin as a picture with the lines that sum to it, the chains, and what was verified. The
+picture has one scale of US dollars:
 
     collateral  ==================================        fine where it reaches the maintenance line
     liability   ===============      |        |
@@ -33,6 +34,7 @@ WIDTH: Final = 640
 BAR: Final = 18
 CENTS_E18: Final = 10**16
 TEXT_CHARS_MAX: Final = 2_000
+ORIGIN: Final = "<p>All figures are recomputed from the verified readings, none is taken from what was signed.</p>"
 
 
 def report_page(contents: BundleContents, audit: AuditReport) -> str:
@@ -48,10 +50,12 @@ def report_page(contents: BundleContents, audit: AuditReport) -> str:
             f"<title>{_text(title)}</title><style>{STYLE}</style></head><body><main>",
             f'<header><h1>{_text(title)}</h1><p class="verdict {audit.verdict}">{audit.verdict}</p></header>',
             _facts(contents, audit),
+            _wrong(audit.checks),
+            _overview(audit.views),
+            _section("Not verified", _list(audit.unverified)),
             _accounts(audit.views),
             _section("Chains", _chains(audit.snapshot)),
             _section("Verified", _checks(audit.checks)),
-            _section("Not verified", _list(audit.unverified)),
             "</main></body></html>",
             "",
         )
@@ -60,7 +64,8 @@ def report_page(contents: BundleContents, audit: AuditReport) -> str:
 
 def _facts(contents: BundleContents, audit: AuditReport) -> str:
     root, addresses = contents.signed.root, contents.signers.addresses
-    signers = ", ".join(to_hex(addresses[index]) for index in audit.signers) or "nobody: not signed"
+    nobody = "nobody: no valid set of signatures" if contents.is_signed else "nobody: not signed"
+    signers = ", ".join(to_hex(addresses[index]) for index in audit.signers) or nobody
     rows = (
         ("policy", to_hex(root.policy_id)),
         ("frame", f"{root.frame} ({_when(root.frame)})"),
@@ -75,6 +80,35 @@ def _facts(contents: BundleContents, audit: AuditReport) -> str:
 
 
 # --- accounts --------------------------------------------------------------------------------------------------------
+
+
+def _wrong(checks: Iterable[Check]) -> str:
+    faults = [f"{one.step}, {one.file}: {one.fault}" for one in checks if one.fault]
+    return f'<div class="wrong">{_section("What is wrong", _list(faults))}</div>' if faults else ""
+
+
+def _overview(views: Sequence[MarginView]) -> str:
+    """Add up the accounts of each status, worst first; one figure that is not known leaves its sum unknown."""
+    by_status: dict[Status, list[MarginView]] = {}
+    for view in sorted(views, key=_severity, reverse=True):
+        by_status.setdefault(view.status, []).append(view)
+    rows = [_summed(_words(status.name), part) for status, part in by_status.items()]
+    rows += [_summed("all", views)] if len(rows) > 1 else []
+    head = ("accounts", "number", "collateral after haircuts", "liability", "equity below maintenance margin by")
+    return _section("Overview", ORIGIN + _table(head, rows, numbers_from=1)) if rows else ""
+
+
+def _summed(name: str, views: Sequence[MarginView]) -> tuple[str, ...]:
+    is_known = all(view.status is not Status.UNKNOWN for view in views)
+    is_owed_known = all(view.liability_usd < UINT128_MAX for view in views)
+    short = sum(max(0, view.maintenance_margin_usd - view.equity_usd) for view in views)
+    return (
+        name,
+        str(len(views)),
+        _dollars(sum(view.collateral_usd for view in views)),
+        _dollars(sum(view.liability_usd for view in views)) if is_owed_known else "not known",
+        _dollars(short) if is_known else "not known",
+    )
 
 
 def _accounts(views: Sequence[MarginView]) -> str:
@@ -92,11 +126,11 @@ def _severity(view: MarginView) -> int:
 
 
 def _account(view: MarginView) -> str:
-    status = view.status.name.lower()
+    status, level = view.status.name.lower(), f"{int(view.assurance)} ({_words(view.assurance.name)})"
     marks = ", ".join(quality_names(view.quality)) or "none"
     return (
-        f'<article><h3>{to_hex(view.account)} <span class="status {status}">{status.replace("_", " ")}</span></h3>'
-        f"<p>assurance {int(view.assurance)}, marks: {_text(marks)}</p>"
+        f'<article><h3>{to_hex(view.account)} <span class="status {status}">{_words(status)}</span></h3>'
+        f"<p>assurance {level}, marks: {_text(marks)}</p>"
         f"{picture(view)}{_list(summary(view))}{_lines(view)}</article>"
     )
 
@@ -118,7 +152,7 @@ def picture(view: MarginView) -> str:
     told = ", ".join(f"{name} {_dollars(value) if name in drawn else 'not known'}" for name, value in known)
     return (
         f'<svg viewBox="0 0 {WIDTH + 20} 116" role="img" aria-label="{_text(told)}"><title>{_text(told)}</title>'
-        f"{''.join(shapes)}{''.join(labels)}</svg>"
+        f'<path class="axis" d="M0 0V{2 * (BAR + 20)}"/>{"".join(shapes)}{"".join(labels)}</svg>'
     )
 
 
@@ -138,29 +172,29 @@ def _mark(at: int, name: str, value: int, scale: int) -> tuple[str, str]:
     place = f'class="end" x="{x - 4}"' if is_right else f'x="{x + 4}"'
     return (
         f'<line class="{name}" x1="{x}" y1="0" x2="{x}" y2="{foot}"/>',
-        f'<text {place} y="{foot}">with {name} margin {_dollars(value)}</text>',
+        f'<text {place} y="{foot}">liability + {name} margin {_dollars(value)}</text>',
     )
 
 
 def _lines(view: MarginView) -> str:
-    head = ("line", "chain", "amount", "price", "haircut", "value USD", "initial USD", "maintenance USD", "level")
+    head = ("line", "chain", "amount", "price", "haircut", "value USD", "initial USD", "maintenance USD", "assurance")
     rows = [_line(line) for line in view.lines]
     rows += [(f"missing: {gap.what}: {gap.reason}", gap.chain, *[""] * 7) for gap in view.missing]
     totals = (view.equity_usd, view.initial_margin_usd, view.maintenance_margin_usd)
-    rows.append(("equity and requirements", "", "", "", "", *map(usd_text, totals), str(int(view.assurance))))
-    return _table(head, rows)
+    rows.append(("equity and requirements", "", "", "", "", *map(_usd, totals), str(int(view.assurance))))
+    return _table(head, rows, numbers_from=2)
 
 
 def _line(line: Line) -> tuple[str, ...]:
     return (
         line.label,
         f"{line.chain} at {line.block_number}",
-        format_decimal(line.amount_raw, line.decimals),
-        format_decimal(line.price_e18, 18),
+        grouped(format_decimal(line.amount_raw, line.decimals)),
+        grouped(format_decimal(line.price_e18, 18)),
         f"{format_decimal(line.haircut_ppm, 4)} %",
-        usd_text(line.value_usd),
-        usd_text(line.initial_usd),
-        usd_text(line.maintenance_usd),
+        _usd(line.value_usd),
+        _usd(line.initial_usd),
+        _usd(line.maintenance_usd),
         str(int(line.assurance)),
     )
 
@@ -191,9 +225,13 @@ def _section(title: str, body: str) -> str:
     return f"<section><h2>{title}</h2>{body}</section>"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    names = "".join(f"<th>{_text(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers_from: int | None = None) -> str:
+    """Return a table whose columns are numbers from one on, set to the right."""
+    text_columns = len(head) if numbers_from is None else numbers_from
+    kinds = ["" if at < text_columns else ' class="number"' for at in range(len(head))]
+    names = "".join(f"<th{kind}>{_text(name)}</th>" for kind, name in zip(kinds, head, strict=True))
+    cells = (zip(kinds, row, strict=True) for row in rows)
+    body = "".join("<tr>" + "".join(f"<td{kind}>{_text(cell)}</td>" for kind, cell in row) + "</tr>" for row in cells)
     return f'<div class="wide"><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
@@ -206,6 +244,20 @@ def _dollars(value: int) -> str:
     """Return UsdE18 cut to cents, with thousands apart."""
     cents = abs(value) // CENTS_E18
     return f"{'-' if value < 0 else ''}${cents // 100:,}.{cents % 100:02}"
+
+
+def _usd(value: int) -> str:
+    return grouped(usd_text(value))
+
+
+def grouped(decimal: str) -> str:
+    """Return a decimal text with its thousands apart."""
+    whole, dot, fraction = decimal.removeprefix("-").partition(".")
+    return f"{'-' if decimal.startswith('-') else ''}{int(whole):,}{dot}{fraction}"
+
+
+def _words(name: str) -> str:
+    return name.lower().replace("_", " ")
 
 
 def _when(time_s: int) -> str:

@@ -25,6 +25,9 @@ table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabu
 th, td { padding: .3rem .75rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule);
   overflow-wrap: anywhere; }
 th { color: var(--soft); font-weight: 600; }
+.number { text-align: right; }
+.wrong h2 { color: var(--bad); border-color: var(--bad); }
+.wrong li { color: var(--bad); }
 .facts { margin-top: 1.25rem; }
 .wide { overflow-x: auto; }
 .wide th { white-space: nowrap; }
@@ -35,6 +38,7 @@ svg text { font: 12px system-ui, sans-serif; fill: var(--ink); stroke: #fff; str
 svg .end { text-anchor: end; }
 svg rect.collateral { fill: var(--collateral); }
 svg rect.liability { fill: var(--liability); }
+svg .axis { stroke: var(--rule); }
 svg line { stroke-width: 1.5; }
 svg line.maintenance { stroke: var(--bad); }
 svg line.initial { stroke: var(--initial); stroke-dasharray: 5 3; }

@@ -91,6 +91,26 @@ def test_page__of_a_frame__says_what_the_audit_says(audited: tuple[BundleContent
     assert "is below maintenance margin" in told  # Bob
 
 
+def test_page__overview__adds_up_each_status_and_all(audited: tuple[BundleContents, AuditReport]) -> None:
+    """Bob owes nothing and must keep 150; Alice: 1000 at 1 % and 60000 at 8.92 % haircut, as the world has them."""
+    contents, found = audited
+    worse, better = sorted(found.views, key=lambda view: view.account != BOB)
+    unknown = replace(better, status=Status.UNKNOWN, liability_usd=UINT128_MAX)
+
+    told = Page(report_page(contents, found)).texts
+    untold = Page(report_page(contents, replace(found, views=(worse, unknown)))).texts
+
+    assert _row(told, "liquidatable") == ["1", "$0.00", "$0.00", "$150.00"]
+    assert _row(told, "healthy") == ["1", "$55,638.00", "$0.00", "$0.00"]
+    assert _row(told, "all") == ["2", "$55,638.00", "$0.00", "$150.00"]
+    assert _row(untold, "unknown")[2:] == _row(untold, "all")[2:] == ["not known", "not known"]
+
+
+def _row(texts: list[str], name: str) -> list[str]:
+    at = next(at for at, text in enumerate(texts) if text == name)
+    return texts[at + 1 : at + 5]
+
+
 def test_page__accounts__are_worst_first(audited: tuple[BundleContents, AuditReport]) -> None:
     text = report_page(*audited)
 
@@ -144,6 +164,26 @@ def test_page__of_a_bundle_that_fails__says_where(audited: tuple[BundleContents,
     assert found.verdict is Verdict.FAILED
     assert "failed" in told
     assert all(check.fault in told for check in found.checks if check.fault)
+    assert told.index("What is wrong") < told.index("Not verified") < told.index("Verified\n")
+
+
+def test_page__of_bad_signatures__does_not_say_that_nobody_tried(
+    audited: tuple[BundleContents, AuditReport],
+) -> None:
+    contents, found = audited
+    none = replace(found, signers=())
+    bare = replace(contents, signed=replace(contents.signed, signatures=b""))
+
+    assert "no valid set of signatures" in report_page(contents, none)
+    assert "nobody: not signed" in report_page(bare, none)
+
+
+@pytest.mark.parametrize(
+    ("decimal", "shown"),
+    [("0.00", "0.00"), ("999", "999"), ("-0.5", "-0.5"), ("-1234.5", "-1,234.5"), ("1000000", "1,000,000")],
+)
+def test_grouped__decimals__have_their_thousands_apart(decimal: str, shown: str) -> None:
+    assert report.grouped(decimal) == shown
 
 
 def test_page__time_beyond_any_calendar__is_a_number(audited: tuple[BundleContents, AuditReport]) -> None:
@@ -201,7 +241,7 @@ def test_picture__by_hand__has_whole_pixels_of_one_scale() -> None:
     )
 
     assert marks(picture(view)) == {"collateral": 640, "liability": 160, "maintenance": 320, "initial": 640}
-    assert "with maintenance margin $200.00" in picture(view)
+    assert "liability + maintenance margin $200.00" in picture(view)
 
 
 def test_picture__what_is_owed_unknown__is_said_and_not_drawn() -> None:
