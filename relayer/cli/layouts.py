@@ -10,25 +10,22 @@ hold, 4 nodes contradict each other or their own proofs, 5 nothing confirmed or 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from relayer.cli.audit import CONFIG_DEFAULT, ConfigFile, PolicyFile, RpcUrls, provider_of, sources
+from relayer.cli.nodes import address_of, asked, client_of, one_chain
 from relayer.cli.output import ExitCode, Json, JsonOption, Report, reporting
 
 if TYPE_CHECKING:
     from chains.discovery_check import Checked
-    from chains.rpc import RpcClient
     from proofs.types import Address, ChainId
     from relayer.cli.layout_text import Found
     from relayer.config.operator import ProviderConfig
     from relayer.config.policy import Policy
 
-Answer = TypeVar("Answer")
-
-BUDGET_S = 30.0
 ACCOUNTS_MAX = 50
 
 layouts_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Storage layouts of tokens.")
@@ -51,10 +48,13 @@ def find(token: TokenText, rpc_url: Urls, holder: Holders = None, as_json: JsonO
     import asyncio
 
     with reporting("layouts.find@1", as_json) as report:
-        target, holders = _address("argument TOKEN", token), [_address("option --holder", one) for one in holder or []]
+        target, holders = (
+            address_of("argument TOKEN", token),
+            [address_of("option --holder", one) for one in holder or []],
+        )
         providers = [provider_of(number, text) for number, text in enumerate(rpc_url, 1)]
-        chain = _one_chain(providers)
-        found = _asked(report, lambda: asyncio.run(_find(chain, providers, target, holders)))
+        chain = one_chain(providers)
+        found = asked(report, lambda: asyncio.run(_find(chain, providers, target, holders)))
         if found is not None:
             _tell(report, found)
 
@@ -72,14 +72,14 @@ def check(
 
     with reporting("layouts.check@1", as_json) as report:
         used, providers = sources(policy, config, rpc_url or [])
-        holders = [_address("option --holder", one) for one in holder or []]
+        holders = [address_of("option --holder", one) for one in holder or []]
         rows: list[Json] = []
         for chain in dict.fromkeys(one.chain for one in used.chains):
-            asked = next((one for one in providers if one.chain == chain), None)
-            if asked is None:
+            provider = next((one for one in providers if one.chain == chain), None)
+            if provider is None:
                 report.incomplete.append(f"{chain}: no provider to ask")
                 continue
-            checked = _asked(report, lambda: asyncio.run(_check(used, chain, asked, holders)))  # noqa: B023  # runs now
+            checked = asked(report, lambda: asyncio.run(_check(used, chain, provider, holders)))  # noqa: B023  # now
             rows += [_judged(report, one) for one in checked or ()]
         report.result({"columns": rows})
         if report.incomplete and report.code is ExitCode.OK:
@@ -96,7 +96,7 @@ async def _find(
     from chains.discovery_asking import Finder
     from relayer.cli.layout_text import Found
 
-    clients = [_client(chain, provider) for provider in providers]
+    clients = [client_of(chain, provider) for provider in providers]
     try:
         first, *others = [Finder(chain, client) for client in clients]
         block = await first.newest()
@@ -145,7 +145,7 @@ async def _check(
     from chains.readers import column_of, list_of
     from proofs.types import account_of_address
 
-    client = _client(chain, provider)
+    client = client_of(chain, provider)
     try:
         finder = Finder(chain, client)
         block = await finder.newest()
@@ -176,57 +176,3 @@ def _judged(report: Report, checked: Checked) -> Json:
         "differing": list(checked.differing),
         "sound": checked.is_sound,
     }
-
-
-# --- arguments and endpoints -----------------------------------------------------------------------------------------
-
-
-def _asked(report: Report, ask: Callable[[], Answer]) -> Answer | None:
-    """Ask the network; what goes wrong there becomes an exit code."""
-    from chains.errors import ChainError
-    from proofs.errors import ProofError
-
-    try:
-        return ask()
-    except ChainError as error:
-        report.incomplete.append(str(error))
-        report.fail(ExitCode.INCOMPLETE)
-    except ProofError as error:
-        report.fail(ExitCode.VERIFICATION_FAILED, f"a node's proof does not hold: {error}")
-    return None
-
-
-def _client(chain: ChainId, provider: ProviderConfig) -> RpcClient:
-    from random import SystemRandom
-
-    from chains.clock import SystemClock
-    from chains.limits import RpcLimits
-    from chains.observer import NullObserver
-    from chains.rpc import Provider, RpcClient
-    from chains.secret import SecretUrl
-
-    url = SecretUrl(provider.url.resolve())
-    endpoint = Provider(provider.name, provider.operator, url, RpcLimits(budget_s=BUDGET_S))
-    return RpcClient(chain, endpoint, NullObserver(), SystemClock(), SystemRandom().random)
-
-
-def _one_chain(providers: Sequence[ProviderConfig]) -> ChainId:
-    from relayer.errors import ConfigError, Fault
-
-    chains = {provider.chain for provider in providers}
-    if len(chains) != 1:
-        fix = "give one --rpc-url chain=URL, or several of the same chain"
-        raise ConfigError("option --rpc-url", Fault("", f"{len(chains)} chains", fix))
-    return chains.pop()
-
-
-def _address(source: str, text: str) -> Address:
-    from proofs.types import parse_address
-    from relayer.config.fields import checked_address
-    from relayer.errors import ConfigError, Fault
-
-    try:
-        return parse_address(checked_address(text))
-    except ValueError as error:
-        problem, _, fix = str(error).partition("; ")
-        raise ConfigError(source, Fault("", problem, fix or "write 0x and 40 hex digits")) from None
