@@ -19,9 +19,10 @@ from enum import StrEnum
 from typing import Final
 
 from proofs.types import ChainId
+from proofs.units import mul_div_up
 from relayer.margin.engine.evaluate import BUFFER_PPM, RuleSet, evaluate
 from relayer.margin.engine.inputs import Account, End, Leg, MarketData, Role
-from relayer.margin.engine.result import Evaluation, TermLine
+from relayer.margin.engine.result import Evaluation, TermLine, Unit
 from relayer.margin.solve.changes import HELD, TRADED, trade_value_up
 from relayer.margin.solve.search import Question, between, first_flip
 from relayer.margin.view import Purpose
@@ -134,7 +135,7 @@ def _option_reduced(account: Account, market: MarketData, rules: RuleSet, candid
 
 def _cure(account: Account, market: MarketData, rules: RuleSet, candidate: Candidate, buffer_ppm: int) -> Cure | None:
     leg = candidate.leg
-    if candidate.way is not Way.DEPOSIT and candidate.leg.asset not in market.prices and leg.role is not Role.OPTION:
+    if candidate.way is Way.REDUCE and leg.role is not Role.OPTION and leg.asset not in market.prices:
         return None
 
     def after(amount: int) -> Evaluation:
@@ -148,7 +149,7 @@ def _cure(account: Account, market: MarketData, rules: RuleSet, candidate: Candi
     amount = between(ask, *pair)[1]
     result = after(amount)
     before = evaluate(account, market, rules, Purpose.MAINTENANCE)
-    cost = abs(_size(result.lines, leg.name) - _size(before.lines, leg.name))
+    cost = abs(_size(result, leg.name) - _size(before, leg.name))
     return Cure(candidate.way, leg.name, leg.asset, leg.chain, amount, leg.decimals, cost, result, ask.count + 3)
 
 
@@ -162,7 +163,12 @@ def _stops(candidate: Candidate) -> tuple[int, ...]:
     return tuple(-(-amount * part // SIXTEENTHS) for part in range(1, SIXTEENTHS + 1))
 
 
-def _size(lines: Sequence[TermLine], leg: str) -> int:
-    """Return the money that a leg is about: its exposure, or its value where it has none."""
-    own = [line for line in lines if line.leg == leg]
-    return sum(line.exposure for line in own) or sum(abs(line.value) for line in own)
+def _size(result: Evaluation, leg: str) -> int:
+    """Return the money that a leg is about: its exposure, else amount · price, else its value; up."""
+    own = [line for line in result.lines if line.leg == leg]
+    return sum(line.exposure or _marked(line, result.unit) or abs(line.value) for line in own)
+
+
+def _marked(line: TermLine, unit: Unit) -> int:
+    scale = line.decimals + line.price_decimals - unit.decimals
+    return mul_div_up(abs(line.amount) * line.price, 10 ** max(-scale, 0), 10 ** max(scale, 0))

@@ -23,7 +23,7 @@ from relayer.margin.engine.inputs import Account, MarketData, Price
 from relayer.margin.engine.result import Evaluation, Verdict
 from relayer.margin.solve.changes import price_of
 from relayer.margin.solve.search import Question, between, doublings, first_flip, highest, stops_above, stops_below
-from relayer.margin.solve.shape import is_concave
+from relayer.margin.solve.shape import is_concave, sensitive_assets
 from relayer.margin.view import Purpose
 
 WALK: Final = 16
@@ -63,8 +63,8 @@ class LiquidationPrice:
 def liquidation_prices(
     account: Account, market: MarketData, rules: RuleSet, purpose: Purpose = Purpose.MAINTENANCE
 ) -> tuple[LiquidationPrice, ...]:
-    """Return the liquidation prices of every priced asset that the account has a leg in, in the legs' order."""
-    assets = dict.fromkeys(leg.asset for leg in account.legs if leg.asset in market.prices)
+    """Return the liquidation prices of every asset whose price moves the account, in the market's order."""
+    assets = sensitive_assets(account, market, rules, purpose)
     return tuple(liquidation_price(account, market, rules, asset, purpose) for asset in assets)
 
 

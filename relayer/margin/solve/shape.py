@@ -19,12 +19,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from relayer.margin.engine.evaluate import RuleSet
-from relayer.margin.engine.inputs import Account, Role
+from relayer.margin.engine.evaluate import RuleSet, evaluate
+from relayer.margin.engine.inputs import Account, MarketData, Role
+from relayer.margin.solve.changes import shocked
 from relayer.margin.view import Purpose
 
 CONCAVE: Final = frozenset({"aave", "comet", "morpho", "haircut", "cross_perp", "tiers"})
 CONCAVE_MAINTENANCE: Final = frozenset({"dydx"})
+TRIED_PPM: Final = (-500_000, 1_000_000)
+"""Shifts that show whether a price matters."""
 
 
 def is_concave(account: Account, rules: RuleSet, purpose: Purpose) -> bool:
@@ -33,3 +36,14 @@ def is_concave(account: Account, rules: RuleSet, purpose: Purpose) -> bool:
         return False
     family = rules.name.partition("@")[0]
     return family in CONCAVE or (family in CONCAVE_MAINTENANCE and purpose is not Purpose.INITIAL)
+
+
+def sensitive_assets(account: Account, market: MarketData, rules: RuleSet, purpose: Purpose) -> tuple[str, ...]:
+    """Return the priced assets whose doubling or halving moves equity or requirement, in the market's order."""
+    now = evaluate(account, market, rules, purpose)
+
+    def is_moved(asset: str, shift_ppm: int) -> bool:
+        then = evaluate(account, shocked(market, shift_ppm, (asset,)), rules, purpose)
+        return (then.equity, then.requirement) != (now.equity, now.requirement)
+
+    return tuple(asset for asset in market.prices if any(is_moved(asset, shift) for shift in TRIED_PPM))

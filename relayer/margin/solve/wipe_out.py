@@ -22,7 +22,7 @@ from relayer.margin.engine.inputs import Account, MarketData
 from relayer.margin.engine.result import Evaluation
 from relayer.margin.solve.changes import SHIFT_MIN_PPM, shocked
 from relayer.margin.solve.search import Question, between, first_flip
-from relayer.margin.solve.shape import is_concave
+from relayer.margin.solve.shape import is_concave, sensitive_assets
 from relayer.margin.view import Purpose
 
 SHIFT_MAX_PPM: Final = 1_000_000_000
@@ -51,8 +51,8 @@ class WipeOut:
 
 
 def wipe_outs(account: Account, market: MarketData, rules: RuleSet) -> tuple[WipeOut, ...]:
-    """Return the wipe-out distances of all priced assets together, then of each that the account has a leg in."""
-    assets = tuple(dict.fromkeys(leg.asset for leg in account.legs if leg.asset in market.prices))
+    """Return the wipe-out distances of all priced assets together, then of each whose price moves the account."""
+    assets = sensitive_assets(account, market, rules, Purpose.MAINTENANCE)
     return tuple(wipe_out(account, market, rules, asset) for asset in ("", *assets))
 
 
