@@ -9,20 +9,34 @@
 
     equity = Σ c - Σ b        requirement = Σ c (1 - LT) for maintenance, Σ c (1 - LTV) for initial
 
-The verdict for maintenance is the health factor's; for initial it is whether debt is within the borrowing power. An
-unpriced or unindexed collateral counts zero, the same of a debt makes the verdict unknown.
+| purpose | healthy when |
+|---|---|
+| maintenance | the health factor is at least 1 |
+| initial | the debt is within the borrowing power, collateral times its floored average LTV |
+
+So the initial verdict may be stricter than the sign of its excess, which is weighted leg by leg: by less than one basis
+point of the collateral. A supply that the account does not use as collateral is no leg. A category that keeps assets
+outside it from being borrowed against lists them in `modes` with LTV 0 and their own threshold.
+
+| not usable | collateral | debt |
+|---|---|---|
+| no price, no index, no reserve | counts zero, gap | not known, gap |
+| threshold 0, in 3.0 | counts zero, as in the pool | - |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
+from relayer.margin.engine.about import Family, MonotoneInput, RuleSetInfo, Trend
 from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, Role
 from relayer.margin.engine.lines import closed, leg_line
 from relayer.margin.engine.result import USD, Evaluation, TermLine, Unit, Verdict, health_of
 from relayer.margin.fixed_point import PERCENT
+from relayer.margin.models.lending import fault_of, gap_of
 from relayer.margin.rulesets.aave_v3 import (
     AAVE_REVISIONS,
     BASE_TO_E18,
@@ -31,7 +45,9 @@ from relayer.margin.rulesets.aave_v3 import (
     AaveDebt,
     AaveEmode,
     AaveFigures,
+    ThresholdRule,
     account_figures,
+    available_borrow,
     collateral_value,
     debt_value,
     terms_bps,
@@ -41,16 +57,35 @@ from relayer.margin.view import Purpose, Rounding
 
 BASE_DECIMALS: Final = 8
 
-Parts = list[tuple[Leg, AaveCollateral | AaveDebt]]
+Part = AaveCollateral | AaveDebt
 
 
 @dataclass(frozen=True, slots=True)
 class AaveReserve:
-    """Hold one reserve's terms in basis points; `modes` are its terms in the e-mode categories that contain it."""
+    """Hold one reserve's terms in basis points; `modes` are its terms in the e-mode categories that contain it.
+
+    Bonuses (10500 is 5 % above par, 0 where not given) and the protocol's fee on them serve liquidations alone.
+    """
 
     ltv_bps: int
     threshold_bps: int
-    modes: Mapping[int, AaveEmode]
+    modes: Mapping[int, AaveEmode] = field(default_factory=lambda: MappingProxyType({}))
+    bonus_bps: int = 0
+    mode_bonuses_bps: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    protocol_fee_bps: int = 0
+
+    def bonus_in(self, mode: int) -> int:
+        """Return the liquidation bonus for an account in this category, 0 for none."""
+        return self.mode_bonuses_bps.get(mode, self.bonus_bps) if mode in self.modes else self.bonus_bps
+
+
+@dataclass(frozen=True, slots=True)
+class AaveForm:
+    """Hold an account as the pool sees it, the leg of each part, and what is missing."""
+
+    account: AaveAccount
+    parts: tuple[tuple[Leg, Part], ...]
+    gaps: tuple[Gap, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,38 +98,40 @@ class AaveRules:
 
     def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
         """Weigh an account; see `engine.evaluate.RuleSet`. Raises: KeyError for a revision that does not exist."""
-        parts, gaps = self._parts(account, market, end)
-        mirror = AaveAccount(
-            tuple(part for _, part in parts if isinstance(part, AaveCollateral)),
-            tuple(part for _, part in parts if isinstance(part, AaveDebt)),
-        )
-        figures = account_figures(mirror, AAVE_REVISIONS[self.name])
-        return self._evaluation(figures, parts, purpose, end, gaps)
+        form = self.form(account, market, end)
+        return self._evaluation(form, account_figures(form.account, AAVE_REVISIONS[self.name]), purpose, end)
 
-    def _parts(self, account: Account, market: MarketData, end: End) -> tuple[Parts, tuple[Gap, ...]]:
-        parts: Parts = []
+    def form(self, account: Account, market: MarketData, end: End) -> AaveForm:
+        """Return the account as the pool sees it at one end of the prices."""
+        parts: list[tuple[Leg, Part]] = []
         gaps = []
         for leg in account.legs:
             if leg.amount == 0:
                 continue
             part = self._part(leg, market, account.mode, end)
             if isinstance(part, str):
-                gaps.append(Gap(leg.name, part, leg.role is Role.COLLATERAL))
+                gaps.append(gap_of(leg, part))
             else:
                 parts.append((leg, part))
-        return parts, tuple(gaps)
+        mirror = AaveAccount(
+            tuple(part for _, part in parts if isinstance(part, AaveCollateral)),
+            tuple(part for _, part in parts if isinstance(part, AaveDebt)),
+        )
+        return AaveForm(mirror, tuple(parts), tuple(gaps))
 
-    def _part(self, leg: Leg, market: MarketData, mode: int, end: End) -> AaveCollateral | AaveDebt | str:
+    def _part(self, leg: Leg, market: MarketData, mode: int, end: End) -> Part | str:
         """Return the venue's form of a leg, or the reason why there is none."""
-        price, indices = market.prices.get(leg.asset), market.indices.get(leg.asset)
         if leg.role not in (Role.COLLATERAL, Role.DEBT):
             return f"a lending pool knows no leg of role {leg.role}"
-        if price is None or indices is None:
+        fault = fault_of(leg)
+        if fault:
+            return fault
+        price, indices = market.prices.get(leg.asset), market.indices.get(leg.asset)
+        if price is None or indices is None or min(indices.supply, indices.borrow) <= 0:
             return f"no {'price' if price is None else 'index'} of {leg.asset}"
+        used = price.scaled(BASE_DECIMALS).at(end, is_owed=leg.role is Role.DEBT)
         if leg.role is Role.DEBT:
-            used = price.scaled(BASE_DECIMALS).at(end, is_owed=True)
             return AaveDebt(leg.amount, indices.borrow, used, leg.decimals)
-        used = price.scaled(BASE_DECIMALS).at(end, is_owed=False)
         reserve = self.reserves.get(leg.asset)
         if reserve is None:
             return f"no reserve of {leg.asset}"
@@ -108,14 +145,12 @@ class AaveRules:
             emode=reserve.modes.get(mode) if mode else None,
         )
 
-    def _evaluation(
-        self, figures: AaveFigures, parts: Parts, purpose: Purpose, end: End, gaps: tuple[Gap, ...]
-    ) -> Evaluation:
+    def _evaluation(self, form: AaveForm, figures: AaveFigures, purpose: Purpose, end: End) -> Evaluation:
         leaf = to_leaf_figures(figures)
         is_initial = purpose is Purpose.INITIAL
         requirement = leaf.initial_usd if is_initial else leaf.maintenance_usd
-        lines = [self._line(leg, part, is_initial=is_initial) for leg, part in parts]
-        is_met = leaf.equity_usd >= requirement if is_initial else figures.is_healthy
+        lines = [self._line(leg, part, is_initial=is_initial) for leg, part in form.parts]
+        is_met = _is_within_power(figures) if is_initial else figures.is_healthy
         exposure = sum(line.exposure for line in lines)
         return Evaluation(
             rule_set=self.name,
@@ -135,18 +170,69 @@ class AaveRules:
                 exposure,
                 figures.health_factor_wad if figures.debt_base else None,
             ),
-            lines=closed(lines, leaf.equity_usd, requirement, "rounding of the venue's own health factor"),
-            gaps=gaps,
+            lines=closed(lines, leaf.equity_usd, requirement, "rounding of the pool's own averages and health factor"),
+            gaps=form.gaps,
         )
 
-    def _line(self, leg: Leg, part: AaveCollateral | AaveDebt, *, is_initial: bool) -> TermLine:
+    def _line(self, leg: Leg, part: Part, *, is_initial: bool) -> TermLine:
         revision = AAVE_REVISIONS[self.name]
+        price = (part.price, BASE_DECIMALS)
         if isinstance(part, AaveDebt):
             owed = debt_value(part, revision) * BASE_TO_E18
-            return leg_line(leg, f"{leg.asset} debt", (part.price, BASE_DECIMALS), (-owed, 0), Rounding.UP, owed)
+            rounding = Rounding.DOWN if revision.thresholds is ThresholdRule.AVERAGES else Rounding.UP
+            return leg_line(leg, f"{leg.asset} debt", price, (-owed, 0), rounding, owed)
+        if part.threshold_bps == 0 and revision.thresholds is ThresholdRule.AVERAGES:
+            return leg_line(leg, f"{leg.asset} with threshold 0 does not count", price, (0, 0), Rounding.EXACT)
         value = collateral_value(part, revision) * BASE_TO_E18
         ltv, threshold = terms_bps(part, revision)
         usable = ltv if is_initial else threshold
         required = value - value // PERCENT * usable
         label = f"{leg.asset} collateral at {'LTV' if is_initial else 'threshold'} {usable} bps"
-        return leg_line(leg, label, (part.price, BASE_DECIMALS), (value, required), Rounding.DOWN, value)
+        return leg_line(leg, label, price, (value, required), Rounding.DOWN, value)
+
+
+def _is_within_power(figures: AaveFigures) -> bool:
+    """Tell whether the pool lets the account keep its debt as a new borrow: debt <= collateral · average LTV."""
+    without = available_borrow(figures.revision, figures.collateral_base, 0, figures.average_ltv_bps)
+    return figures.debt_base <= without
+
+
+def _about(name: str, title: str, exceptions: tuple[MonotoneInput, ...], rounding: str) -> RuleSetInfo:
+    return RuleSetInfo(
+        name=name,
+        family=Family.COLLATERAL_FACTOR,
+        title=title,
+        formula="health factor = Σ c·LT : Σ b; initial: Σ b <= C · average LTV",
+        rounding=rounding,
+        equality="a health factor of exactly 1 is healthy",
+        source="aave-dao/aave-v3-origin GenericLogic; @aave/core-v3 1.19.3 for 3.0",
+        monotone=(
+            MonotoneInput("debt amount, its price, borrow index", Trend.NEVER_RISES),
+            *exceptions,
+            MonotoneInput(
+                "initial verdict, in collateral",
+                Trend.NO_LAW,
+                "100 at LTV 50 % lend 50; with 1 more at LTV 0 the average is 49.50 % and 101 lend 49",
+            ),
+        ),
+        is_mirrored=True,
+        is_experimental=name == "aave@3.7",
+    )
+
+
+_SUM_OF_PRODUCTS: Final = (MonotoneInput("collateral amount, its price, threshold, supply index", Trend.NEVER_FALLS),)
+_AVERAGES: Final = (
+    MonotoneInput(
+        "collateral amount and price",
+        Trend.NO_LAW,
+        "20,000 at 80 % against 10,000: 1.6; with 1 more at 1 % the floored average is 79.99 %, and health 1.5999",
+    ),
+    MonotoneInput("threshold, supply index of the only collateral", Trend.NEVER_FALLS),
+)
+_NEW_ROUNDING: Final = "collateral down, debt up, health factor half up then down; bonus "
+
+ABOUT: Final = (
+    _about("aave@3.7", "Aave v3.7 pool", _SUM_OF_PRODUCTS, _NEW_ROUNDING + "down"),
+    _about("aave@3.6", "Aave v3.6 pool", _SUM_OF_PRODUCTS, _NEW_ROUNDING + "half up"),
+    _about("aave@3.0", "Aave v3.0 pool", _AVERAGES, "amounts and products half up, values and averages down"),
+)
