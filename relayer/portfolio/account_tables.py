@@ -44,12 +44,17 @@ class OptionTable(Table):
 
 
 class LegTable(Table):
-    """One thing that the account holds or owes: `amount` in whole units, or `amount_raw` in the smallest ones."""
+    """One thing that the account holds or owes.
+
+    Say how much once: `amount` as the rule set counts (scaled balances, shares, sizes) in whole units, `amount_raw` in
+    the smallest ones, or `balance` as people count; indices and totals then turn it into an amount.
+    """
 
     role: RoleText
     asset: NameText
     amount: NumberText | None = None
     amount_raw: WholeNumber | None = None
+    balance: NumberText | None = None
     name: NameText | None = None
     chain: ChainText | None = None
     block: Natural = 0
@@ -65,8 +70,8 @@ class LegTable(Table):
 
     @model_validator(mode="after")
     def _whole(self) -> LegTable:
-        if (self.amount is None) == (self.amount_raw is None):
-            raise ValueError('an amount is needed, once; write amount = "1.5" (whole units) or amount_raw = 1500000')
+        if [self.amount, self.amount_raw, self.balance].count(None) != 2:
+            raise ValueError('say how much, once; write amount = "1.5" (whole units), amount_raw or balance')
         if (self.option is None) != (self.role != "option"):
             raise ValueError("`option` and role option belong together; add the one or change the other")
         if (self.expiry is None) != (self.role != "future"):

@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from relayer.margin.fixed_point import RAY
+from relayer.margin.engine.evaluate import RuleSet
+from relayer.margin.engine.inputs import Account
+from relayer.margin.engine.result import USD, Unit
 from relayer.margin.models.aave import AaveRules
+from relayer.margin.models.comet import CometRules
+from relayer.margin.models.dydx import QUOTE_QUANTUMS, DydxRules
+from relayer.margin.models.morpho import MorphoRules
+from relayer.margin.models.tiers import MICRO_USD, TiersRules
+from relayer.portfolio.cross_perp_file import CrossPerpFile, cross_perp_rules
 from relayer.portfolio.rule_tables import Scales
 
-RAY_DECIMALS: Final = len(str(RAY)) - 1
+RAY_DECIMALS: Final = 27
+COMET_INDEX_DECIMALS: Final = 15
+
+Finish = Callable[[Any, Sequence[Account], str], RuleSet]
+"""From the parameters as written (of the family's own class, hence Any), the accounts and the rule set's name."""
+
+
+def _as_written(rules: RuleSet, accounts: Sequence[Account], name: str) -> RuleSet:
+    del accounts, name
+    return rules
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Hold the rule sets of one dataclass: their names, the scales of their parameters, of money and of indices."""
+    """Hold the rule sets of one class of parameters: names, scales of numbers and indices, money (None: the loan's)."""
 
+    label: str
     names: tuple[str, ...]
     rules: type
-    scales: Scales
-    money_decimals: int = 18
+    scales: Scales = Scales()  # noqa: RUF009  # frozen
+    unit: Unit | None = USD
     index_decimals: int = RAY_DECIMALS
+    finish: Finish = _as_written
 
 
 FAMILIES: Final[tuple[Family, ...]] = (
-    Family(("aave@3.7", "aave@3.6", "aave@3.0"), AaveRules, Scales(may_be_empty=("modes",))),
+    Family("Aave", ("aave@3.7", "aave@3.6", "aave@3.0"), AaveRules, Scales(may_be_empty=("modes",))),
+    Family("Comet", ("comet@1",), CometRules, index_decimals=COMET_INDEX_DECIMALS),
+    Family("Morpho", ("morpho@1",), MorphoRules, unit=None),
+    Family("CrossPerp", ("cross_perp@1",), CrossPerpFile, finish=cross_perp_rules),
+    Family(
+        "Dydx",
+        ("dydx@4",),
+        DydxRules,
+        Scales(by_field=(("open_interest_lower", 6), ("open_interest_upper", 6))),
+        unit=QUOTE_QUANTUMS,
+    ),
+    Family("Tiers", ("tiers@1",), TiersRules, Scales(by_field=(("lower", 6),)), unit=MICRO_USD),
 )
 
 FAMILY_OF: Final[Mapping[str, Family]] = MappingProxyType({name: one for one in FAMILIES for name in one.names})

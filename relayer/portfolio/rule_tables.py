@@ -101,7 +101,7 @@ def _parameters(kind: type) -> Iterator[tuple[str, object, bool]]:
     hints = get_type_hints(kind)
     optional = _defaults(kind)
     for field in fields(kind):
-        if field.name not in NOT_PARAMETERS or not hasattr(kind, "weigh"):
+        if not (field.name in NOT_PARAMETERS and hasattr(kind, "weigh")):
             hint = hints[field.name]
             yield field.name, hint, field.name in optional or _inner(hint) is not hint
 
