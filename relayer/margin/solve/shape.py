@@ -3,29 +3,33 @@
 Concave: the prices at which an account is healthy form one interval without holes. From a healthy price each direction
 has at most one flip, found by bisection; from an unhealthy one, healthy prices lie on one side only.
 
-| rule set | each term of excess, in its price |
-|---|---|
-| aave, comet, morpho | linear, apart from rounding; min(value, cap) is concave |
-| haircut | value · (1 - h) linear, depth and concentration caps are minima: concave |
-| cross_perp, dydx (maintenance) | size · price - rate · |size| · price: linear |
-| tiers | rates rise with notional, so the requirement is convex |
+| rule set | each term of excess, in its price | not so |
+|---|---|---|
+| aave, comet, morpho | linear | - |
+| haircut | linear; caps are minima | with a depeg haircut, or a concentration limit with a free amount |
+| cross_perp | linear; value limits are minima | with a dust limit, of an asset both held and at stake |
+| dydx | maintenance linear | initial: the open-interest fraction stops rising at its cap |
+| tiers | maintenance: minus a convex requirement | initial: the leverage allowed jumps |
+| anything with options, scenarios, or an unknown name | - | always |
 
-Sums of concave terms are concave. Not so: dydx initial (the open-interest fraction stops rising at its cap), and
-everything that prices options or scans scenarios over nonlinear values. Rounding moves a term by less than one unit of
-the venue's money, so near zero excess the verdict may flip more than once within that many units.
+Sums of concave terms are concave. Rounding moves a term by less than one unit of the venue's money, so near zero excess
+the verdict may flip more than once within that many units.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from proofs.units import PPM
 from relayer.margin.engine.evaluate import RuleSet, evaluate
 from relayer.margin.engine.inputs import Account, MarketData, Role
+from relayer.margin.models.cross_perp import CrossPerpRules
+from relayer.margin.models.haircut import HaircutRules
 from relayer.margin.solve.changes import shocked
 from relayer.margin.view import Purpose
 
-CONCAVE: Final = frozenset({"aave", "comet", "morpho", "haircut", "cross_perp", "tiers"})
-CONCAVE_MAINTENANCE: Final = frozenset({"dydx"})
+CONCAVE: Final = frozenset({"aave", "comet", "morpho", "haircut", "cross_perp"})
+CONCAVE_MAINTENANCE: Final = frozenset({"dydx", "tiers"})
 TRIED_PPM: Final = (-500_000, 1_000_000)
 """Shifts that show whether a price matters."""
 
@@ -34,8 +38,18 @@ def is_concave(account: Account, rules: RuleSet, purpose: Purpose) -> bool:
     """Tell whether excess is known to be concave in every single price for this account and purpose."""
     if any(leg.role is Role.OPTION for leg in account.legs):
         return False
+    if isinstance(rules, HaircutRules) and not _is_tame(rules):
+        return False
+    if _has_dust(rules) and _assets(account, Role.COLLATERAL) & _assets(account, Role.PERP):
+        return False
     family = rules.name.partition("@")[0]
     return family in CONCAVE or (family in CONCAVE_MAINTENANCE and purpose is not Purpose.INITIAL)
+
+
+def is_jointly_concave(account: Account, rules: RuleSet, purpose: Purpose) -> bool:
+    """Tell whether excess is known to be concave where all prices move by one share of themselves."""
+    is_cut = _has_dust(rules) and bool(_assets(account, Role.PERP))
+    return not is_cut and is_concave(account, rules, purpose)
 
 
 def sensitive_assets(account: Account, market: MarketData, rules: RuleSet, purpose: Purpose) -> tuple[str, ...]:
@@ -47,3 +61,18 @@ def sensitive_assets(account: Account, market: MarketData, rules: RuleSet, purpo
         return (then.equity, then.requirement) != (now.equity, now.requirement)
 
     return tuple(asset for asset in market.prices if any(is_moved(asset, shift) for shift in TRIED_PPM))
+
+
+def _is_tame(rules: HaircutRules) -> bool:
+    return all(
+        asset.depeg is None and (asset.limit.share_ppm >= PPM or asset.limit.free == 0)
+        for asset in rules.assets.values()
+    )
+
+
+def _has_dust(rules: RuleSet) -> bool:
+    return isinstance(rules, CrossPerpRules) and rules.rules.dust_usd > 0
+
+
+def _assets(account: Account, role: Role) -> frozenset[str]:
+    return frozenset(leg.asset for leg in account.legs if leg.role is role and leg.amount)

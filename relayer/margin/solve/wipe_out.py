@@ -22,7 +22,7 @@ from relayer.margin.engine.inputs import Account, MarketData
 from relayer.margin.engine.result import Evaluation
 from relayer.margin.solve.changes import SHIFT_MIN_PPM, shocked
 from relayer.margin.solve.search import Question, between, first_flip
-from relayer.margin.solve.shape import is_concave, sensitive_assets
+from relayer.margin.solve.shape import is_concave, is_jointly_concave, sensitive_assets
 from relayer.margin.view import Purpose
 
 SHIFT_MAX_PPM: Final = 1_000_000_000
@@ -69,7 +69,7 @@ def wipe_out(account: Account, market: MarketData, rules: RuleSet, asset: str = 
             known[shift_ppm] = evaluate(account, moved, rules, Purpose.MAINTENANCE)
         return known[shift_ppm]
 
-    exact = is_concave(account, rules, Purpose.MAINTENANCE)
+    exact = (is_concave if asset else is_jointly_concave)(account, rules, Purpose.MAINTENANCE)
     breach = _distance(lambda shift: not result(shift).is_healthy, is_exact=exact)
     zero = _distance(lambda shift: _is_nothing_left(result(shift)), is_exact=exact)
     return WipeOut(asset, breach, zero, exact, len(known))
