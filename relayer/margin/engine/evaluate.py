@@ -60,7 +60,7 @@ def evaluate(
 
 def buffered(result: Evaluation, buffer_ppm: int) -> Evaluation:
     """Return a maintenance result for `liquidation_end`: the requirement times the buffer, up; equality is healthy."""
-    extra = max(0, -(-result.requirement * (buffer_ppm - PPM) // PPM))
+    extra, stress = _extra(result.requirement, buffer_ppm), result.stress_requirement
     line = TermLine("buffer above maintenance", "", "", None, 0, 0, 0, 0, 0, 0, extra, Rounding.UP)
     required = result.requirement + extra
     exposure = sum(line.exposure for line in result.lines)
@@ -75,7 +75,12 @@ def buffered(result: Evaluation, buffer_ppm: int) -> Evaluation:
             health_factor=result.health.health_factor,
         ),
         lines=(*result.lines, line),
+        stress_requirement=None if stress is None else stress + _extra(stress, buffer_ppm),
     )
+
+
+def _extra(requirement: int, buffer_ppm: int) -> int:
+    return max(0, -(-requirement * (buffer_ppm - PPM) // PPM))
 
 
 def _judged(result: Evaluation, account: Account) -> Evaluation:

@@ -84,6 +84,7 @@ class Evaluation:
 
     `excess_high` is the excess at the best ends, so that [excess, excess_high] holds the truth whatever the prices
     inside their intervals are; None where nothing bounds it. `worst` names the scenario that set the requirement.
+    `stress_requirement` is the requirement with every correlation gone, None where none earns a credit.
     """
 
     rule_set: str
@@ -101,6 +102,7 @@ class Evaluation:
     quality: Quality = Quality.NONE
     worst: str = ""
     excess_high: int | None = None
+    stress_requirement: int | None = None
 
     @property
     def excess(self) -> int:
