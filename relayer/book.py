@@ -24,18 +24,8 @@ from relayer.margin.account import PortfolioReader, home_address
 from relayer.margin.evaluate import evaluate
 from relayer.margin.market import Market, market_of
 from relayer.margin.rules import CollateralSource, MarginRules, PositionSource
-from relayer.margin.screens.unified import (
-    Bools,
-    Candidates,
-    CollateralColumn,
-    Floats,
-    Levels,
-    PositionColumn,
-    ScreenColumns,
-    Words,
-    screen,
-    shadow,
-)
+from relayer.margin.screens.columns import Bools, Candidates, Floats, Words, shadow
+from relayer.margin.screens.unified import CollateralColumn, Levels, PositionColumn, ScreenColumns, screen
 from relayer.margin.view import MarginView
 
 Source = CollateralSource | PositionSource

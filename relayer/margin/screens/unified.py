@@ -38,13 +38,10 @@ from relayer.margin.account import Holding
 from relayer.margin.market import Market, NoPrice, Price
 from relayer.margin.rules import CollateralSource, MarginRules, PositionSource
 from relayer.margin.rulesets.position import haircuts_up, value_max
+from relayer.margin.screens.columns import UNIT_ROUNDOFF, Bools, Candidates, Floats
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Levels = NDArray[np.uint8]
-Words = NDArray[np.uint64]
 
-UNIT_ROUNDOFF: Final = 2.0**-53
 STEP_ROUNDINGS: Final = 8
 """Relative slack in roundings around a step (dust, assurance band): 4 of the term, 3 of the comparison, 1 spare."""
 FIGURE_MAX: Final = 2.0**110
@@ -81,31 +78,6 @@ class ScreenColumns:
     collateral: tuple[CollateralColumn, ...]
     positions: tuple[PositionColumn, ...]
     is_always: Bools
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Name the accounts to evaluate exactly, ascending; all others of the `screened` are safe."""
-
-    indices: tuple[int, ...]
-    screened: int
-
-
-def shadow(words: Words, *, signed: bool) -> Floats:
-    """Return (hi, lo) words, shape (rows, 2), as floats: two roundings, relative to the value itself.
-
-    Signed words are offset binary; their magnitude is formed in integers first, so that small negative values lose
-    nothing to cancellation.
-    """
-    hi, lo = words[:, 0], words[:, 1]
-    if not signed:
-        return _joined(hi, lo)
-    hi = hi ^ np.uint64(1 << 63)
-    is_negative = (hi >> np.uint64(63)).astype(bool)
-    low = np.where(is_negative, ~lo + np.uint64(1), lo)
-    high = np.where(is_negative, ~hi + (low == 0).astype(np.uint64), hi)
-    magnitude = _joined(high, low)
-    return np.where(is_negative, -magnitude, magnitude)
 
 
 def screen(columns: ScreenColumns, market: Market, rules: MarginRules, line_ppm: int = PPM) -> Candidates:
@@ -208,8 +180,3 @@ def _bands(rules: MarginRules) -> Iterator[tuple[float, float, Assurance]]:
         above = max(above, up_to)
     if rules.assurance and above < np.inf:
         yield above, np.inf, Assurance.AUTHENTICATED_HEADER
-
-
-def _joined(hi: Words, lo: Words) -> Floats:
-    joined: Floats = hi.astype(np.float64) * 2.0**64 + lo.astype(np.float64)
-    return joined

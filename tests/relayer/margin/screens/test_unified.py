@@ -17,7 +17,8 @@ from relayer.margin.account import Portfolio
 from relayer.margin.evaluate import evaluate
 from relayer.margin.market import Market
 from relayer.margin.rules import MarginRules
-from relayer.margin.screens.unified import CollateralColumn, PositionColumn, ScreenColumns, screen, shadow
+from relayer.margin.screens.columns import shadow
+from relayer.margin.screens.unified import CollateralColumn, PositionColumn, ScreenColumns, screen
 from tests.relayer.margin.build import (
     ETH_PERP,
     PROOF,

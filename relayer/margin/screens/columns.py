@@ -1,0 +1,151 @@
+"""Columns: what all accounts of a book hold, as float64 rows of one slot each, for every screen.
+
+A slot is one leg of the book's shape: role, asset, decimals and sign. Its row holds the magnitudes of all accounts, 0
+where an account has none; rows lie one after the other in memory, because a price moves one of them. An integer
+becomes a float with one rounding, or with two where it came as (hi, lo) words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relayer.margin.engine.inputs import Account, Leg, Role
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Words = NDArray[np.uint64]
+Rows = NDArray[np.int64]
+
+UNIT_ROUNDOFF: Final = 2.0**-53
+AMOUNT_MAX: Final = 2**256
+"""Above it an account is always a candidate: products of floats stay far from infinity."""
+
+
+class Part(StrEnum):
+    """Name the figure of a leg that a row holds; entry values and accruals are summed over all legs of a role.
+
+    A closed leg has no amount but an entry value or an accrual: its row holds 1.
+    """
+
+    AMOUNT = "amount"
+    ENTRY = "entry"
+    ACCRUED = "accrued"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Name one row: magnitudes of `part` where it is positive, or where it is negative.
+
+    `number` tells legs of one shape apart: the second leg of an asset on another chain has a row of its own.
+    """
+
+    role: Role
+    asset: str
+    decimals: int = 18
+    part: Part = Part.AMOUNT
+    is_negative: bool = False
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Hold accounts of one mode: `amounts` has shape (slots, accounts), `rows` their numbers in the book.
+
+    `is_always` marks accounts that only an exact look can judge.
+    """
+
+    slots: tuple[Slot, ...]
+    amounts: Floats
+    rows: Rows
+    is_always: Bools
+    mode: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Name the accounts to evaluate exactly, ascending; all others of the `screened` are safe."""
+
+    indices: tuple[int, ...]
+    screened: int
+
+
+def columns_of(accounts: Sequence[Account]) -> tuple[Columns, ...]:
+    """Return the columns of accounts, one for each mode that occurs."""
+    modes = sorted({account.mode for account in accounts})
+    return tuple(_columns(accounts, mode) for mode in modes)
+
+
+def merged(found: Iterable[tuple[Rows, int]]) -> Candidates:
+    """Return the candidates of several columns as those of the book."""
+    parts = list(found)
+    rows = np.sort(np.concatenate([rows for rows, _ in parts])) if parts else np.empty(0, dtype=np.int64)
+    return Candidates(tuple(rows.tolist()), sum(count for _, count in parts))
+
+
+def shadow(words: Words, *, signed: bool) -> Floats:
+    """Return (hi, lo) words, shape (rows, 2), as floats: two roundings, relative to the value itself.
+
+    Signed words are offset binary; their magnitude is formed in integers first, so that small negative values lose
+    nothing to cancellation.
+    """
+    hi, lo = words[:, 0], words[:, 1]
+    if not signed:
+        return _joined(hi, lo)
+    hi = hi ^ np.uint64(1 << 63)
+    is_negative = (hi >> np.uint64(63)).astype(bool)
+    low = np.where(is_negative, ~lo + np.uint64(1), lo)
+    high = np.where(is_negative, ~hi + (low == 0).astype(np.uint64), hi)
+    magnitude = _joined(high, low)
+    return np.where(is_negative, -magnitude, magnitude)
+
+
+def _joined(hi: Words, lo: Words) -> Floats:
+    joined: Floats = hi.astype(np.float64) * 2.0**64 + lo.astype(np.float64)
+    return joined
+
+
+def _columns(accounts: Sequence[Account], mode: int) -> Columns:
+    rows = [row for row, account in enumerate(accounts) if account.mode == mode]
+    cells: dict[Slot, dict[int, int]] = {}
+    always = np.zeros(len(rows), dtype=bool)
+    for place, row in enumerate(rows):
+        account = accounts[row]
+        held = _held(account)
+        always[place] = bool(account.unread) or any(amount >= AMOUNT_MAX for amount in held.values())
+        for slot, amount in held.items():
+            cells.setdefault(slot, {})[place] = amount
+    amounts = np.zeros((len(cells), len(rows)))
+    for number, column in enumerate(cells.values()):
+        amounts[number, list(column)] = [float(min(amount, AMOUNT_MAX)) for amount in column.values()]
+    return Columns(tuple(cells), amounts, np.array(rows, dtype=np.int64), always, mode)
+
+
+def _held(account: Account) -> dict[Slot, int]:
+    """Return the slots of one account with the magnitudes in them; zeros are left out."""
+    held: dict[Slot, int] = {}
+    money: dict[tuple[Role, Part], int] = {}
+    for leg in account.legs:
+        if leg.amount:
+            held[_free(held, leg)] = abs(leg.amount)
+        elif leg.entry_value or leg.accrued:
+            held[Slot(leg.role, leg.asset, leg.decimals, Part.CLOSED)] = 1
+        for part, value in ((Part.ENTRY, leg.entry_value), (Part.ACCRUED, leg.accrued)):
+            money[leg.role, part] = money.get((leg.role, part), 0) + value
+    for (role, part), value in money.items():
+        if value:
+            held[Slot(role, "", 0, part, value < 0)] = abs(value)
+    return held
+
+
+def _free(held: dict[Slot, int], leg: Leg) -> Slot:
+    number = 0
+    while (slot := Slot(leg.role, leg.asset, leg.decimals, Part.AMOUNT, leg.amount < 0, number)) in held:
+        number += 1
+    return slot
