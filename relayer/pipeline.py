@@ -22,6 +22,7 @@ from proofs.attestation import SignedRoot
 from proofs.snapshot import Reason, Unavailable
 from proofs.types import ZERO_HASH, AccountId, ChainId, Finality, Status
 from proofs.verify import VerifiedChain, VerifiedSnapshot, chain_anchor, verified_snapshot
+from relayer.book import Book
 from relayer.cosign import FramePlan, Refusal, RootTerms, Rule
 from relayer.errors import StoreFault
 from relayer.flags import BREACHES, Flag, FlagEvent, FlagState
@@ -94,6 +95,11 @@ class Pipeline:
     def open_flags(self) -> tuple[Flag, ...]:
         """Return all flags that are not clear, ascending by account."""
         return tuple(flag for _, flag in sorted(self._flags.items()) if flag.state is not FlagState.CLEAR)
+
+    @property
+    def book(self) -> Book | None:
+        """Return the book of the newest frame that was evaluated since the start, for reading; None before it."""
+        return self._views.book
 
     async def start(self, accept_reorgs: tuple[ChainId, ...] = ()) -> None:
         """Remember what the store knows: flags, attested blocks, the highest frame; publish the newest stored frames.

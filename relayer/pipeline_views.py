@@ -39,6 +39,11 @@ class Views:
         return self._book is not None
 
     @property
+    def book(self) -> Book | None:
+        """Return the book of the newest frame, for reading; None before the first."""
+        return self._book
+
+    @property
     def evaluated(self) -> int:
         """Return how many accounts of the newest frame were evaluated anew."""
         return 0 if self._book is None else len(self._book.evaluated)
