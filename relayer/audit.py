@@ -1,7 +1,8 @@
 """Audit: recompute what a bundle's policy makes of its readings, without the relayer that signed it.
 
     policy       its text is a policy; domain, signer set, devnets, lifetime and epoch are the policy's
-    blocks       each lies in the policy's window for the frame, under the policy's finality rule
+    blocks       each lies in the policy's window for the frame, under the policy's finality rule; a signed frame states
+                 votes among as many operators as the policy asks for
     questions    are those that the policy asks about these accounts, none left out, none added
     accounts     the leaves are exactly the accounts that the contracts name
     leaves       each is what the rule set makes of the verified readings
@@ -176,6 +177,15 @@ def _block_faults(contents: BundleContents, policy: Policy) -> Iterator[str]:
         outcome = outcomes.get(chain.chain)
         if isinstance(outcome, ChainReading):
             yield from _window_faults(outcome, chain, contents.snapshot.frame_s, policy.skew_s_max)
+            if contents.is_signed:
+                yield from _vote_faults(outcome, policy.providers_operators_min)
+
+
+def _vote_faults(reading: ChainReading, operators_min: int) -> Iterator[str]:
+    for what, votes in (("block", reading.anchor.votes), ("sheet", reading.sheet_votes)):
+        if votes.configured < operators_min:
+            detail = f"{votes.configured} operators configured, the policy asks for {operators_min}"
+            yield f"{reading.chain}: {what}: {detail}"
 
 
 def _window_faults(reading: ChainReading, chain: ChainPolicy, frame_s: int, skew_s_max: int) -> Iterator[str]:

@@ -182,6 +182,25 @@ async def test_audit__block_of_another_finality_or_time__is_outside_the_policy(a
     assert "frame" in found
 
 
+async def test_th_001_audit__votes_among_fewer_operators_than_the_policy_asks_for__are_found(archive: bytes) -> None:
+    """No proof binds votes; but what a signed frame itself states of them must be the policy's."""
+    contents = read_bundle(archive)
+    document = json.loads(contents.policy_text)
+    document["providers"] = {"configured_min": 3, "operators_min": 3}
+    policy_text = json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+
+    def asked_of_two(outcome: object) -> object:
+        assert isinstance(outcome, ChainReading)
+        votes = replace(outcome.sheet_votes, agreed=("alpha", "beta"), configured=2)
+        return replace(outcome, sheet_votes=votes)
+
+    snapshot = Snapshot(FRAME, tuple(map(asked_of_two, contents.snapshot.outcomes)))  # type: ignore[arg-type]
+    of_two = replace(contents, policy_text=policy_text, snapshot=snapshot)
+
+    assert "sheet: 2 operators configured, the policy asks for 3" in faults(of_two)["blocks"]
+    assert "operators" not in faults(replace(of_two, snapshot=contents.snapshot)).get("blocks", "")
+
+
 # --- the verb --------------------------------------------------------------------------------------------------------
 
 
