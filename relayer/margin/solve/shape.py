@@ -5,7 +5,7 @@ has at most one flip, found by bisection; from an unhealthy one, healthy prices 
 
 | rule set | each term of excess, in its price | not so |
 |---|---|---|
-| aave, comet, morpho | linear | - |
+| aave, comet, morpho | linear | aave before 3.5 with several collaterals: average thresholds are cut to a basis point |
 | haircut | linear; caps are minima | with a depeg haircut, or a concentration limit with a free amount |
 | cross_perp | linear; value limits are minima | with a dust limit, of an asset both held and at stake |
 | dydx | maintenance linear | initial: the open-interest fraction stops rising at its cap |
@@ -23,8 +23,10 @@ from typing import Final
 from proofs.units import PPM
 from relayer.margin.engine.evaluate import RuleSet, evaluate
 from relayer.margin.engine.inputs import Account, MarketData, Role
+from relayer.margin.models.aave import AaveRules
 from relayer.margin.models.cross_perp import CrossPerpRules
 from relayer.margin.models.haircut import HaircutRules
+from relayer.margin.rulesets.aave_v3 import AAVE_REVISIONS, ThresholdRule
 from relayer.margin.solve.changes import shocked
 from relayer.margin.view import Purpose
 
@@ -39,6 +41,8 @@ def is_concave(account: Account, rules: RuleSet, purpose: Purpose) -> bool:
     if any(leg.role is Role.OPTION for leg in account.legs):
         return False
     if isinstance(rules, HaircutRules) and not _is_tame(rules):
+        return False
+    if _has_averages(rules) and sum(leg.role is Role.COLLATERAL and leg.amount > 0 for leg in account.legs) > 1:
         return False
     if _has_dust(rules) and _assets(account, Role.COLLATERAL) & _assets(account, Role.PERP):
         return False
@@ -68,6 +72,10 @@ def _is_tame(rules: HaircutRules) -> bool:
         asset.depeg is None and (asset.limit.share_ppm >= PPM or asset.limit.free == 0)
         for asset in rules.assets.values()
     )
+
+
+def _has_averages(rules: RuleSet) -> bool:
+    return isinstance(rules, AaveRules) and AAVE_REVISIONS[rules.name].thresholds is ThresholdRule.AVERAGES
 
 
 def _has_dust(rules: RuleSet) -> bool:

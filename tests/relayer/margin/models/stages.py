@@ -1,0 +1,7 @@
+"""All stages of the conformance suite, one or more for every rule set behind the engine."""
+
+from __future__ import annotations
+
+from tests.relayer.margin.models.stages_linear import LINEAR_STAGES
+
+STAGES = (*LINEAR_STAGES,)

@@ -1,0 +1,66 @@
+"""Every rule set behind the engine keeps the laws of `conformance.py`, on drawn accounts and markets."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.relayer.margin.models.conformance import Conformance, orders
+from tests.relayer.margin.models.stage import Stage
+from tests.relayer.margin.models.stages import STAGES
+from tests.relayer.margin.strategies import UNHURRIED
+
+ON_ACCOUNTS = (
+    Conformance.lines_add_up,
+    Conformance.it_says_what_was_asked,
+    Conformance.every_figure_is_an_integer,
+    Conformance.verdict_is_the_sign_of_excess,
+    Conformance.a_full_market_leaves_no_gap,
+    Conformance.liquidation_end_is_maintenance_with_a_buffer,
+    Conformance.what_was_never_read_is_never_forgotten,
+    Conformance.legs_of_nothing_add_nothing,
+    Conformance.risk_groups_and_names_of_blocks_do_not_matter,
+    Conformance.the_same_inputs_give_the_same_bytes,
+    Conformance.a_stranger_leg_never_helps,
+    Conformance.a_missing_price_counts_zero_or_makes_unknown,
+)
+ON_INTERVALS = (Conformance.widening_an_interval_never_helps, Conformance.low_is_not_above_high)
+
+every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+quick = settings(max_examples=8, deadline=None, suppress_health_check=UNHURRIED)
+
+
+@every_stage
+@pytest.mark.parametrize("law", ON_ACCOUNTS, ids=lambda law: law.__name__)
+def test_rule_set__any_account__keeps_the_law(stage: Stage, law) -> None:
+    for account in stage.accounts:
+        law(Conformance(stage), account, stage.market)
+
+    @quick
+    @given(stage.some_accounts(), stage.some_markets())
+    def keeps(account, market) -> None:
+        law(Conformance(stage), account, market)
+
+    keeps()
+
+
+@every_stage
+@pytest.mark.parametrize("law", ON_INTERVALS, ids=lambda law: law.__name__)
+def test_rule_set__any_interval__keeps_the_law(stage: Stage, law) -> None:
+    @quick
+    @given(stage.some_accounts(), stage.some_markets(), st.sampled_from((0, 1, 300, 50_000, 900_000)))
+    def keeps(account, market, width_ppm) -> None:
+        law(Conformance(stage), account, market, width_ppm)
+
+    keeps()
+
+
+@every_stage
+def test_rule_set__permuted_legs__same_verdict_and_figures(stage: Stage) -> None:
+    @quick
+    @given(stage.some_accounts(), stage.some_markets(), orders(len(stage.accounts[0].legs)))
+    def keeps(account, market, order) -> None:
+        Conformance(stage).the_order_of_legs_does_not_matter(account, market, order)
+
+    keeps()
