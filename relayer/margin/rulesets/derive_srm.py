@@ -128,7 +128,7 @@ class SrmResult:
 
 
 def margin(
-    holdings: Sequence[tuple[str, MarketHolding]], cash: int, stable_price: Figure, rules: SrmRules, purpose: Purpose
+    holdings: Sequence[tuple[str, MarketHolding]], cash: Figure, stable_price: Figure, rules: SrmRules, purpose: Purpose
 ) -> SrmResult:
     """Margin an account over its markets, (name, holding) each.
 
@@ -136,7 +136,7 @@ def margin(
     """
     if bounds(stable_price).low <= 0 or any(holding.base < 0 for _, holding in holdings):
         raise ValueError("base amounts are never negative, stable prices always positive")
-    terms = [SrmTerm("cash", exact(cash), exact(cash))]
+    terms = [SrmTerm("cash", bounds(cash), bounds(cash))]
     for name, holding in holdings:
         terms += _market_terms(name, holding, stable_price, rules, purpose)
     return SrmResult(total(term.amount for term in terms), total(term.value for term in terms), tuple(terms))
