@@ -42,6 +42,7 @@ VERBS: Final = MappingProxyType(
         "demo": Verb("relayer.cli.demo:demo", "Show everything on three local development chains."),
         "devnet": Verb("relayer.cli.devnet:devnet_app", "Start local development chains with a sample world."),
         "audit": Verb("relayer.cli.audit:audit_app", "Read and explain one account, once, without a service."),
+        "margin": Verb("relayer.cli.margin:margin_app", "Weigh portfolio files under venues' rules, offline."),
         "verify": Verb("relayer.cli.verify:verify", "Check an evidence bundle offline."),
         "flags": Verb("relayer.cli.flags:flags_app", "List raised flags and explain one account's."),
         "layouts": Verb("relayer.cli.layouts:layouts_app", "Find a token's storage layout; check the policy's."),

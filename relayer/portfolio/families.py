@@ -13,6 +13,7 @@ from relayer.margin.engine.result import USD, Unit
 from relayer.margin.models.aave import AaveRules
 from relayer.margin.models.comet import CometRules
 from relayer.margin.models.dydx import QUOTE_QUANTUMS, DydxRules
+from relayer.margin.models.haircut import HaircutRules
 from relayer.margin.models.morpho import MorphoRules
 from relayer.margin.models.tiers import MICRO_USD, TiersRules
 from relayer.portfolio.cross_perp_file import CrossPerpFile, cross_perp_rules
@@ -46,6 +47,7 @@ class Family:
 FAMILIES: Final[tuple[Family, ...]] = (
     Family("Aave", ("aave@3.7", "aave@3.6", "aave@3.0"), AaveRules, Scales(may_be_empty=("modes",))),
     Family("Comet", ("comet@1",), CometRules, index_decimals=COMET_INDEX_DECIMALS),
+    Family("Haircut", ("haircut@1",), HaircutRules),
     Family("Morpho", ("morpho@1",), MorphoRules, unit=None),
     Family("CrossPerp", ("cross_perp@1",), CrossPerpFile, finish=cross_perp_rules),
     Family(

@@ -5,7 +5,7 @@ A key is the name of the field; `_wad` and `_e18` at its end fall away, since a 
 | field ends with | is written as |
 |---|---|
 | `_wad`, `_e18` | decimal, times 10^18 |
-| `_bps`, `_ppm`, `_s` | integer as it stands |
+| `_bps`, `_ppm`, `_s`, `_s_max` | integer as it stands |
 | anything else | what the family says, by field or by default: a decimal of some scale, or an integer |
 
 `name` and `unit` of a rule set are not parameters: the file's `rule_set` says them.
@@ -21,13 +21,15 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 
 from pydantic import BaseModel, Field, PlainValidator, StrictBool, create_model
 
+from proofs.types import ChainId
 from relayer.config.document import key_path
 from relayer.errors import Fault
-from relayer.portfolio.fields import NameText, Table, WholeNumber, decimal_schema, fixed, whole
-from relayer.portfolio.text import Place
+from relayer.portfolio.fields import ChainText, NameText, Table, WholeNumber, decimal_schema, fixed, whole
+from relayer.portfolio.text import TABLE, Place
 
 ITEMS_MAX: Final = 4096
 """Bound on each list and table of parameters."""
+UNIONS: Final = (Union, UnionType)
 NOT_PARAMETERS: Final = frozenset({"name", "unit"})
 
 
@@ -50,7 +52,7 @@ class Scales:
                 return given[key]
         if name.endswith(("_wad", "_e18")):
             return 18
-        return None if name.endswith(("_bps", "_ppm", "_s")) else self.default
+        return None if name.endswith(("_bps", "_ppm", "_s", "_s_max")) else self.default
 
 
 def key_of(name: str) -> str:
@@ -66,7 +68,7 @@ def table_of(kind: type, scales: Scales) -> type[BaseModel]:
         default = Field(default=None, json_schema_extra=_without_default) if is_free else ...
         parts[key_of(name)] = (_type_of(hint, scales, (kind.__name__, name)), default)
     summary = (kind.__doc__ or "").split("\n", 1)[0]
-    return create_model(f"{kind.__name__}Table", __base__=Table, __doc__=summary, **parts)
+    return create_model(table_name(kind), __base__=Table, __doc__=summary, **parts)
 
 
 def built(kind: type, table: BaseModel, place: Place, **given: object) -> Any:
@@ -113,14 +115,20 @@ def _defaults(kind: type) -> frozenset[str]:
 
 def _inner(hint: object) -> object:
     """Return X of `X | None`, anything else as it is."""
-    if get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint):
-        return next(part for part in get_args(hint) if part is not NoneType)
+    if get_origin(hint) in UNIONS and NoneType in get_args(hint):
+        return Union.__getitem__(tuple(part for part in get_args(hint) if part is not NoneType))
     return hint
+
+
+def _base(hint: object) -> Any:
+    """Return what a type is at run time: X of `X | None`, and of a NewType of X."""
+    hint = _inner(hint)
+    return getattr(hint, "__supertype__", hint)
 
 
 def _type_of(hint: object, scales: Scales, owner: tuple[str, str]) -> Any:
     """Return the type that pydantic reads for a type of the rule set. Raises: TypeError for one that has no text."""
-    hint = _inner(hint)
+    hint = _base(hint)
     parts = [part for part in get_args(hint) if part is not Ellipsis]
     origin = get_origin(hint)
     if origin is tuple or origin is frozenset:
@@ -128,11 +136,21 @@ def _type_of(hint: object, scales: Scales, owner: tuple[str, str]) -> Any:
         is_long = Ellipsis in get_args(hint) or origin is frozenset
         shape: Any = tuple.__class_getitem__((inner[0], ...) if is_long else inner)
         return Annotated[shape, Field(strict=False, max_length=ITEMS_MAX if is_long else None)]
+    if origin in UNIONS:
+        return Union.__getitem__(tuple(_type_of(part, scales, owner) for part in parts))
     if origin is not None and issubclass(origin, Mapping):
-        key = NameText if parts[0] is str else Annotated[int, PlainValidator(whole)]
-        items: Any = dict.__class_getitem__((key, _type_of(parts[1], scales, owner)))
+        items: Any = dict.__class_getitem__((_key_type(parts[0]), _type_of(parts[1], scales, owner)))
         return Annotated[items, Field(max_length=ITEMS_MAX)]
     return _plain_type(hint, scales, owner)
+
+
+def _key_type(hint: Any) -> Any:
+    if hint is ChainId:
+        return ChainText
+    base = _base(hint)
+    if isinstance(base, type) and issubclass(base, Enum):
+        return Literal[tuple(member.name.lower() for member in base)]
+    return NameText if base is str else Annotated[int, PlainValidator(whole)]
 
 
 def _plain_type(hint: object, scales: Scales, owner: tuple[str, str]) -> Any:
@@ -152,19 +170,30 @@ def _plain_type(hint: object, scales: Scales, owner: tuple[str, str]) -> Any:
 
 def _value(hint: object, value: Any, place: Place) -> object:
     """Return a validated value as the rule set's own type."""
-    hint = _inner(hint)
+    hint = _base(hint)
     origin, parts = get_origin(hint), get_args(hint)
+    if origin in UNIONS:
+        return _value(next(part for part in parts if table_name(part) == type(value).__name__), value, place)
     if origin is tuple and Ellipsis not in parts:
         return tuple(_value(part, item, (*place, n)) for n, (part, item) in enumerate(zip(parts, value, strict=True)))
     if origin in (tuple, frozenset):
         return origin(_value(parts[0], item, (*place, n)) for n, item in enumerate(value))
     if origin is not None and issubclass(origin, Mapping):
-        return MappingProxyType({key: _value(parts[1], item, (*place, str(key))) for key, item in value.items()})
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint[value.upper()]
+        items = ((_member(parts[0], key), _value(parts[1], item, (*place, str(key)))) for key, item in value.items())
+        return MappingProxyType(dict(items))
     if isinstance(hint, type) and is_dataclass(hint):
         return built(hint, value, place)
-    return value
+    return _member(hint, value)
+
+
+def _member(hint: Any, value: Any) -> object:
+    """Return the member of an enumeration that a name means; anything else as it is."""
+    return hint[value.upper()] if isinstance(hint, type) and issubclass(hint, Enum) else value
+
+
+def table_name(kind: type) -> str:
+    """Return the name of a dataclass's table."""
+    return f"{kind.__name__}{TABLE}"
 
 
 def _without_default(schema: dict[str, Any]) -> None:

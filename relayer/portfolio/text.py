@@ -27,6 +27,9 @@ FAULTS_MAX: Final = 50
 """More would not be read; `and more` is said instead."""
 SCHEMA_HINT: Final = "`relayer margin schema` lists all keys"
 
+TABLE: Final = "Table"
+"""Ends the names of our own classes, which pydantic puts into the place of a fault where one of several may stand."""
+
 Place = tuple[str | int, ...]
 
 
@@ -68,7 +71,8 @@ def parse_json(text: str, source: str) -> Document:
 
 def fault_of(details: ErrorDetails, prefix: Place = ()) -> Fault:
     """Translate one finding of pydantic into plain words."""
-    key = key_path((*prefix, *details["loc"]))
+    place = [part for part in details["loc"] if not (isinstance(part, str) and part.endswith(TABLE))]
+    key = key_path((*prefix, *place))
     kind = details["type"]
     if kind == "extra_forbidden":
         return Fault(key, "unknown key", f"remove it or correct its spelling ({SCHEMA_HINT})")
