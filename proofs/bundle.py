@@ -228,8 +228,8 @@ def _verified(contents: BundleContents, ledger: _Ledger) -> VerifiedSnapshot | N
 
 def _check_chains(contents: BundleContents, snapshot: VerifiedSnapshot) -> None:
     stated = [anchor.chain_key for anchor in contents.anchors]
-    if sorted(stated) != sorted(anchor.chain_key for anchor in snapshot.anchors()):
-        raise _Fault(f"{len(stated)} anchors for {len(snapshot.outcomes)} chains, or of other chains")
+    if stated != [anchor.chain_key for anchor in snapshot.anchors()]:
+        raise _Fault(f"{len(stated)} anchors for {len(snapshot.outcomes)} chains, of other chains, or out of order")
     for outcome in snapshot.missing:
         if chain_anchor(outcome) not in contents.anchors:
             raise _Fault(f"{outcome.chain}: the anchors have a block of it, the bundle says that it is missing")

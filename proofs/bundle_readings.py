@@ -64,7 +64,8 @@ def read_reading(files: Mapping[str, bytes], anchor: Anchor, sheet_votes: Votes)
     Raises `InvalidBundle` naming the file. Nothing is believed yet: that is `proofs.verify`'s part.
     """
     chain = anchor.block.chain
-    lists, columns, cells = _read_questions(read_text(*_content(files, QUESTIONS, chain)))
+    raw_questions, questions_file = _content(files, QUESTIONS, chain)
+    lists, columns, cells = _read_questions(read_text(raw_questions, questions_file))
     raw_sheet, sheet_file = _content(files, SHEETS, chain)
     try:
         sheet = parse_sheet(raw_sheet, chain, lists, columns)
@@ -73,7 +74,10 @@ def read_reading(files: Mapping[str, bytes], anchor: Anchor, sheet_votes: Votes)
     proofs = _read_proofs(*_content(files, PROOFS, chain), anchor.block.state_root)
     header, _ = _content(files, HEADERS, chain)
     whole = Anchor(anchor.block, header, anchor.finality, anchor.votes)
-    return ChainReading(whole, lists, columns, sheet, sheet_votes, proofs, cells)
+    reading = ChainReading(whole, lists, columns, sheet, sheet_votes, proofs, cells)
+    if to_text(_questions_json(reading)) != raw_questions:
+        raise InvalidBundle(questions_file, "json_order", "row sets are not in order of first use, or one has no use")
+    return reading
 
 
 def _content(files: Mapping[str, bytes], kind: str, chain: ChainId) -> tuple[bytes, str]:
@@ -264,6 +268,8 @@ def _read_proofs(raw: bytes, file: str, state_root: Hash32) -> tuple[ContractPro
     used = {node for proof in proofs for part in _proof_parts(proof.answer) for node in part}
     if len(used) != len(nodes):
         raise node_list.refuse("extra_node", f"{len(nodes)} nodes, {len(used)} of them prove something")
+    if to_text(_proofs_json(proofs)) != raw:
+        raise node_list.refuse("json_order", "nodes are not in order of first use")
     return proofs
 
 

@@ -286,6 +286,27 @@ def test_contents__that_would_not_be_read_back__are_not_written() -> None:
             checked_bundle(subject)
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("questions/eip155-31337001.json", lambda value: value["row_sets"].append(["0x" + "ab" * 32])),
+        ("questions/eip155-31337001.json", lambda value: value["columns"][0]["layout"]["params"].update(base="0x0")),
+        ("proofs/eip155-31337001.json", lambda value: value["nodes"].reverse()),
+    ],
+)
+def test_th_143_text__that_means_the_same_in_other_bytes__is_refused(
+    name: str, change: Callable[[Any], object]
+) -> None:
+    with pytest.raises(InvalidBundle) as refusal:
+        contents_from_files(changed(name, change))
+
+    assert (refusal.value.file, refusal.value.rule) == (name, "json_order")
+
+
+def test_th_143_anchors__out_of_order__fail() -> None:
+    assert failed_files(contents_from_files(changed("anchors.json", lambda value: value.reverse()))) == {"anchors.json"}
+
+
 # --- how much --------------------------------------------------------------------------------------------------------
 
 
