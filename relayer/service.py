@@ -128,7 +128,9 @@ async def service_of(policy: Policy, config: OperatorConfig, options: ServiceOpt
         scheduler = Scheduler(policy, pipeline, clock, health, observe)
         address = None
         if config.api is not None:
-            server = await _server(config.source, config.api, Handlers(board, store, health, observe), observe)
+            server = await _server(
+                config.source, config.api, Handlers(board, store, health, observe, pipeline), observe
+            )
             stack.push_async_callback(server.close)
             address = server.address
         observe.service_started(None if signer is None else to_hex(signer.address), _shown(address))

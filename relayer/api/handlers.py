@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import orjson
@@ -17,6 +17,8 @@ from relayer.api.answers import Answer, FrameAnswers, Freshness, answer_of, answ
 from relayer.api.board import Board
 from relayer.api.parameters import LIMIT_DEFAULT, parse_account, parse_cursor, parse_frame, parse_limit
 from relayer.api.problems import Code, Problem
+from relayer.api.whatif import Asked, answer_bytes, changes_of, parse_body
+from relayer.book import Book
 from relayer.flags import FlagState
 from relayer.pipeline_health import Health
 from relayer.store.port import Frames
@@ -27,6 +29,8 @@ STORE_RETRY_S: Final = 1
 METRICS_S: Final = 1.0
 """A page of metrics is made once a second at most: rendering takes 20 ms of the loop, scrapers ask every 15 s."""
 BUNDLE_TYPE: Final = "application/gzip"
+WHATIFS_MAX: Final = 1
+"""What-if questions at once, each in a thread of its own: they share the processor with the frames."""
 
 
 class Metrics(Protocol):
@@ -37,12 +41,22 @@ class Metrics(Protocol):
         ...
 
 
+class Books(Protocol):
+    """Hand over the book of the newest frame."""
+
+    @property
+    def book(self) -> Book | None:
+        """Return the book, for reading; None before the first frame since the start."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Hold what a caller said, checked for size and known names only."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +69,16 @@ class Reply:
 
 
 class Handlers:
-    """Answer the routes from the board, the store and the health record."""
+    """Answer the routes from the board, the store, the book and the health record."""
 
-    def __init__(self, board: Board, frames: Frames, health: Health, metrics: Metrics) -> None:
+    def __init__(self, board: Board, frames: Frames, health: Health, metrics: Metrics, books: Books) -> None:
         self._board = board
         self._frames = frames
         self._health = health
         self._metrics = metrics
+        self._books = books
         self._store_reads = asyncio.Semaphore(STORE_READS_MAX)
+        self._whatifs = asyncio.Semaphore(WHATIFS_MAX)
         self._page: Answer | None = None
         self._page_at_s = 0.0
 
@@ -130,6 +146,27 @@ class Handlers:
         if archive is None:
             raise Problem(Code.NO_BUNDLE, f"frame {frame} was skipped, dropped or never evaluated here")
         return Reply(answer_of_bytes(archive, BUNDLE_TYPE), self._frame_s)
+
+    async def whatif(self, question: Question) -> Reply:
+        """Answer what an account, and on request the whole book, would look like after some changes."""
+        body = parse_body(question.body)
+        account = parse_account(body.account, self._board.policy.venue.chain)
+        latest, freshness = self._latest()
+        book = self._books.book
+        if book is None:
+            raise Problem(Code.NO_FRAME, "no frame has been evaluated since the service started", self._frame_s)
+        if freshness is Freshness.STALE:
+            raise Problem(
+                Code.EXPIRED, f"frame {latest.row.frame} was valid until {latest.valid_until_s}", self._frame_s
+            )
+        if account not in book.accounts:
+            raise Problem(Code.UNKNOWN_ACCOUNT, f"frame {book.frame_s} has no such account")
+        asked = Asked(account, changes_of(body, book.rules), body.flips)
+        if self._whatifs.locked():
+            raise Problem(Code.BUSY, f"{WHATIFS_MAX} what-if under way", STORE_RETRY_S)
+        async with self._whatifs:
+            answered = await asyncio.to_thread(answer_bytes, book, asked)
+        return Reply(answer_of_bytes(answered))
 
     async def signers(self, question: Question) -> Reply:  # noqa: ARG002  # all handlers have one form
         """Show signer set, quorum and domain."""

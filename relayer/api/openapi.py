@@ -5,9 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
+from relayer.api.answers import JSON_TYPE
 from relayer.api.parameters import ACCOUNT_CHARS_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from relayer.api.problems import PROBLEM_TYPE, STATUS, TITLE, Code
 from relayer.api.routes import ROUTES, Parameter, Route
+from relayer.api.whatif import body_schemas
 from relayer.flags import FlagState
 from relayer.pipeline_records import JsonObject
 
@@ -36,8 +38,8 @@ def openapi_document(version: str) -> JsonObject:
             "version": version,
             "description": "Money is UsdE18 as decimal strings. Reading never causes a chain to be asked.",
         },
-        "paths": {route.path: {"get": _operation(route)} for route in ROUTES},
-        "components": {"schemas": {"Problem": _problem_schema()}},
+        "paths": {route.path: {route.method.lower(): _operation(route)} for route in ROUTES},
+        "components": {"schemas": {"Problem": _problem_schema(), **body_schemas()}},
     }
 
 
@@ -53,7 +55,16 @@ def _operation(route: Route) -> JsonObject:
     if route.is_check:
         responses["503"] = {"description": "No", "content": {route.content_type: {}}}
     summary = (route.answer.__doc__ or "").strip().splitlines()[0]
-    return {"operationId": route.name, "summary": summary, "parameters": named + asked, "responses": responses}
+    operation: JsonObject = {"operationId": route.name, "summary": summary, "parameters": named + asked}
+    if route.body_bytes_max:
+        operation["requestBody"] = _body(route)
+    return operation | {"responses": responses}
+
+
+def _body(route: Route) -> JsonObject:
+    schema = {"$ref": "#/components/schemas/WhatIfBody"}
+    text = f"At most {route.body_bytes_max} bytes; unknown keys are refused."
+    return {"description": text, "required": True, "content": {JSON_TYPE: {"schema": schema}}}
 
 
 def _parameter(name: str, place: str, schema: object) -> JsonObject:

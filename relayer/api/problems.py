@@ -33,6 +33,8 @@ class Code(StrEnum):
     PARAMETER = "parameter"
     URL_TOO_LONG = "url_too_long"
     BODY_REFUSED = "body_refused"
+    MALFORMED_BODY = "malformed_body"
+    CHANGE_REFUSED = "change_refused"
     UNKNOWN_ACCOUNT = "unknown_account"
     UNKNOWN_FRAME = "unknown_frame"
     NO_BUNDLE = "no_bundle"
@@ -56,6 +58,8 @@ STATUS: Final = MappingProxyType(
         Code.PARAMETER: HTTPStatus.BAD_REQUEST,
         Code.URL_TOO_LONG: HTTPStatus.REQUEST_URI_TOO_LONG,
         Code.BODY_REFUSED: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        Code.MALFORMED_BODY: HTTPStatus.BAD_REQUEST,
+        Code.CHANGE_REFUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
         Code.UNKNOWN_ACCOUNT: HTTPStatus.NOT_FOUND,
         Code.UNKNOWN_FRAME: HTTPStatus.NOT_FOUND,
         Code.NO_BUNDLE: HTTPStatus.NOT_FOUND,
@@ -79,7 +83,9 @@ TITLE: Final = MappingProxyType(
         Code.MALFORMED_CURSOR: "Not a cursor of this list",
         Code.PARAMETER: "Unknown or malformed query parameter",
         Code.URL_TOO_LONG: "The URL is too long",
-        Code.BODY_REFUSED: "This route takes no body",
+        Code.BODY_REFUSED: "The route takes no body, or none as large",
+        Code.MALFORMED_BODY: "Not a body of this route",
+        Code.CHANGE_REFUSED: "The change cannot happen, or its outcome is not known",
         Code.UNKNOWN_ACCOUNT: "No such account in the frame",
         Code.UNKNOWN_FRAME: "No such frame",
         Code.NO_BUNDLE: "The frame's evidence bundle is not kept",
@@ -89,7 +95,7 @@ TITLE: Final = MappingProxyType(
         Code.BUNDLE_PENDING: "The frame's evidence bundle is still being written",
         Code.NOT_SIGNED: "No frame has been signed yet",
         Code.EXPIRED: "The newest evidence has expired",
-        Code.BUSY: "Too many reads of history at once",
+        Code.BUSY: "Too many costly questions at once",
         Code.INTERNAL: "Internal error",
         Code.REQUEST: "Malformed request",
     }

@@ -10,6 +10,7 @@ from typing import Final
 from relayer.api.answers import JSON_TYPE
 from relayer.api.handlers import BUNDLE_TYPE, Handlers, Question, Reply
 from relayer.api.problems import Code
+from relayer.api.whatif import BODY_BYTES_MAX
 
 Answering = Callable[[Handlers, Question], Awaitable[Reply]]
 
@@ -26,7 +27,7 @@ class Parameter(StrEnum):
 class Route:
     """Bind a path to a handler; `problems` are those it may answer with beside the general ones.
 
-    A check answers 503 in the form of its 200.
+    A check answers 503 in the form of its 200. A route with `body_bytes_max` is asked with POST, all others with GET.
     """
 
     path: str
@@ -36,6 +37,12 @@ class Route:
     problems: tuple[Code, ...] = ()
     content_type: str = JSON_TYPE
     is_check: bool = False
+    body_bytes_max: int = 0
+
+    @property
+    def method(self) -> str:
+        """Return the one method that the route answers."""
+        return "POST" if self.body_bytes_max else "GET"
 
 
 _PAGE: Final = (Parameter.CURSOR, Parameter.LIMIT)
@@ -63,6 +70,14 @@ ROUTES: Final = (
         (),
         (*_HISTORY, Code.NO_BUNDLE, Code.BUNDLE_PENDING),
         BUNDLE_TYPE,
+    ),
+    Route(
+        "/v1/whatif",
+        "whatif",
+        Handlers.whatif,
+        (),
+        (*_ACCOUNT, Code.MALFORMED_BODY, Code.CHANGE_REFUSED, Code.NO_FRAME, Code.EXPIRED, Code.BUSY, Code.REQUEST),
+        body_bytes_max=BODY_BYTES_MAX,
     ),
     Route("/v1/signers", "signers", Handlers.signers),
     Route("/livez", "livez", Handlers.livez, is_check=True),

@@ -1,6 +1,7 @@
 """Server: aiohttp around the route table. The only module of the API that knows HTTP.
 
-Bounded: URL, headers, query, connections and their silence; bodies are refused unread. Who may connect how often is the
+Bounded: URL, headers, query, connections and their silence; bodies are refused unread, but by the one route that takes
+one: there by size and time. Who may connect how often is the
 business of the proxy in front; here nobody shall be able to take the descriptors that frames need. Every fault becomes
 a problem document; the marked fence is the only broad `except` of the API, it records a bug and answers 500 without
 saying why.
@@ -40,7 +41,10 @@ CONNECTION_S_MAX: Final = 300.0
 BACKLOG_MAX: Final = 64
 """The loop accepts so many at once before it asks whether there is room: they must fit beside `connections_max`."""
 IF_NONE_MATCH_CHARS_MAX: Final = 1024
+BODY_S_MAX: Final = 5.0
+"""A body of 32 KB arrives in that time at 7 KB/s; whoever is slower holds a connection for nothing."""
 
+_WITH_BODY: Final = frozenset(route.name for route in ROUTES if route.body_bytes_max)
 _SILENT: Final = logging.Logger("silent", logging.CRITICAL + 1)
 """The library's own lines would repeat what strangers send; what matters goes to the observer."""
 
@@ -63,7 +67,9 @@ def make_app(handlers: Handlers, observer: RequestObserver, version: str) -> web
     """Build the application: all routes, one fence."""
     app = web.Application(middlewares=[_fence(observer)], client_max_size=0)
     for route in ROUTES:
-        app.router.add_get(route.path, _handling(route, handlers), name=route.name, expect_handler=_expect_nothing)
+        expecting = _expect_body if route.body_bytes_max else _expect_nothing
+        adding = app.router.add_post if route.body_bytes_max else app.router.add_get
+        adding(route.path, _handling(route, handlers), name=route.name, expect_handler=expecting)
     document = answer_of_bytes(orjson.dumps(openapi_document(version)))
     app.router.add_get("/openapi.json", _constant(document), name="openapi")
     return app
@@ -175,7 +181,8 @@ def _handling(route: Route, handlers: Handlers) -> Handling:
         if len(request.query_string) > QUERY_CHARS_MAX:
             raise Problem(Code.URL_TOO_LONG, f"at most {QUERY_CHARS_MAX} characters of query")
         query = checked_query(dict(request.query), len(request.query), known)
-        reply = await route.answer(handlers, Question(dict(request.match_info), query))
+        body = await _body(request, route.body_bytes_max) if route.body_bytes_max else b""
+        reply = await route.answer(handlers, Question(dict(request.match_info), query, body))
         return _response(request, reply)
 
     return handle
@@ -184,6 +191,32 @@ def _handling(route: Route, handlers: Handlers) -> Handling:
 async def _expect_nothing(request: web.Request) -> None:
     """Let `Expect` pass: there is no body to continue with."""
     del request
+
+
+async def _expect_body(request: web.Request) -> None:
+    """Tell a careful caller that its body will be read; whatever else is expected is passed over."""
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
+async def _body(request: web.Request, bytes_max: int) -> bytes:
+    """Read a body within its bounds.
+
+    Raises: Problem BODY_REFUSED, REQUEST.
+    """
+    if hdrs.CONTENT_ENCODING in request.headers or (request.content_length or 0) > bytes_max:
+        raise Problem(Code.BODY_REFUSED, f"at most {bytes_max} bytes, not encoded")
+    read = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S_MAX):
+            async for chunk in request.content.iter_any():
+                read += chunk
+                if len(read) > bytes_max:
+                    raise Problem(Code.BODY_REFUSED, f"at most {bytes_max} bytes")
+    except TimeoutError:
+        raise Problem(Code.REQUEST, f"the body did not arrive within {BODY_S_MAX:.0f} s") from None
+    return bytes(read)
 
 
 def _constant(answer: Answer) -> Handling:
@@ -201,7 +234,8 @@ def _response(request: web.Request, reply: Reply) -> web.Response:
         "Content-Security-Policy": "default-src 'none'",
     }
     asked = request.headers.get(hdrs.IF_NONE_MATCH, "")[:IF_NONE_MATCH_CHARS_MAX]
-    if reply.status == 200 and reply.answer.etag in [tag.strip().removeprefix("W/") for tag in asked.split(",")]:
+    is_conditional = reply.status == 200 and request.method != hdrs.METH_POST
+    if is_conditional and reply.answer.etag in [tag.strip().removeprefix("W/") for tag in asked.split(",")]:
         return web.Response(status=304, headers=headers)
     headers[hdrs.CONTENT_TYPE] = reply.answer.content_type
     return web.Response(body=reply.answer.body, status=reply.status, headers=headers)
@@ -226,8 +260,8 @@ def _fence(observer: RequestObserver) -> Middleware:
 
 async def _answered(request: web.Request, handle: Handling, observer: RequestObserver) -> web.StreamResponse:
     try:
-        if request.body_exists:
-            raise Problem(Code.BODY_REFUSED, "all routes are read with GET and an empty body")
+        if request.body_exists and request.match_info.route.name not in _WITH_BODY:
+            raise Problem(Code.BODY_REFUSED, "this route is read with GET and an empty body")
         return await handle(request)
     except Problem as problem:
         return _problem_response(request.path, problem)
@@ -242,5 +276,5 @@ def _problem_of(refusal: web.HTTPException) -> Problem:
     if isinstance(refusal, web.HTTPNotFound):
         return Problem(Code.NO_ROUTE, "see /openapi.json")
     if isinstance(refusal, web.HTTPMethodNotAllowed):
-        return Problem(Code.METHOD, "all routes are read with GET")
+        return Problem(Code.METHOD, "see /openapi.json")
     return Problem(Code.REQUEST, refusal.reason)

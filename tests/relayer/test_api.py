@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
-import aiohttp
 import orjson
 import pytest
 from eth_abi import decode
@@ -16,82 +13,21 @@ from proofs.merkle import verify_merkle_proof
 from proofs.signers import SignerSet, check_signatures
 from proofs.types import to_hex
 from relayer.api.board import Board
-from relayer.api.handlers import STORE_READS_MAX, Handlers
+from relayer.api.handlers import STORE_READS_MAX
 from relayer.api.parameters import format_cursor
 from relayer.api.problems import STATUS, TITLE, Code
 from relayer.api.routes import ROUTES, Route
-from relayer.api.server import HEADER_BYTES_MAX, URL_BYTES_MAX, make_app, serve
-from relayer.pipeline_health import PULSE_S_MAX, FrameHealth, Health
-from relayer.store.sqlite import SqliteStore
+from relayer.api.server import HEADER_BYTES_MAX, URL_BYTES_MAX
+from relayer.pipeline_health import PULSE_S_MAX, FrameHealth
+from tests.relayer.api_site import Site
 from tests.relayer.fake_world import (
     ALICE,
     BOB,
     CHAINS,
     FRAME,
     SIGNER,
-    Bench,
-    FakeWorld,
-    ManualClock,
-    Noticed,
     make_bench,
-    make_policy,
 )
-
-
-class Page:
-    def __init__(self) -> None:
-        self.rendered = 0
-
-    def render(self) -> tuple[bytes, str]:
-        self.rendered += 1
-        return b"margin_relayer_up 1\n", "text/plain; version=0.0.4"
-
-
-@dataclass
-class Site:
-    """Hold a listening API and what stands behind it."""
-
-    base: str
-    session: aiohttp.ClientSession
-    board: Board
-    health: Health
-    clock: ManualClock
-    noticed: Noticed
-    world: FakeWorld
-    bench: Bench
-    page: Page
-
-    async def get(self, path: str, **headers: str) -> tuple[int, dict[str, object], aiohttp.ClientResponse]:
-        async with self.session.get(self.base + path, headers=headers) as answer:
-            raw = await answer.read()
-            is_json = "json" in answer.headers.get("Content-Type", "")
-            return answer.status, orjson.loads(raw) if is_json and raw else {"raw": raw}, answer
-
-
-@pytest.fixture
-async def site(world: FakeWorld, file_store: SqliteStore) -> AsyncIterator[Site]:
-    policy, clock, noticed = make_policy(), ManualClock(float(FRAME)), Noticed()
-    board = Board(policy, clock)
-    bench = make_bench(world, file_store, policy, board)
-    health = Health(clock.monotonic_s(), 60.0, is_signing=True)
-    page = Page()
-    app = make_app(Handlers(board, file_store, health, page), noticed, "0.1.0")
-    server = await serve(app, noticed, "127.0.0.1", 0)
-    host, port = server.address
-    async with aiohttp.ClientSession() as session:
-        made = Site(f"http://{host}:{port}", session, board, health, clock, noticed, world, bench, page)
-        await bench.pipeline.start()
-        yield made
-    await server.close()
-
-
-@pytest.fixture
-async def served(site: Site) -> Site:
-    result = await site.bench.pipeline.run_frame(FRAME)
-    assert result.row is not None
-    assert result.row.signed is not None
-    return site
-
 
 # --- answers ---------------------------------------------------------------------------------------------------------
 
@@ -176,10 +112,12 @@ async def test_signers__any_time__names_set_quorum_and_domain(site: Site) -> Non
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 async def test_openapi__before_the_first_frame__lists_what_each_route_answers(site: Site, route: Route) -> None:
-    status, body, _ = await site.get(route.path.format(account=to_hex(ALICE), frame=FRAME))
+    path = route.path.format(account=to_hex(ALICE), frame=FRAME)
+    body_of = {"account": to_hex(ALICE), "changes": []}
+    status, body, _ = await (site.get(path) if route.method == "GET" else site.post(path, body_of))
     _, document, _ = await site.get("/openapi.json")
 
-    response = document["paths"][route.path]["get"]["responses"].get(str(status))
+    response = document["paths"][route.path][route.method.lower()]["responses"].get(str(status))
     assert response, (route.path, status)
     assert str(body.get("code", "")) in response["description"]
 

@@ -88,7 +88,7 @@ def without_blocks(view: MarginView) -> MarginView:
 # --- equal to what happens -------------------------------------------------------------------------------------------
 
 
-async def test_deposit__then_made__is_the_view_of_the_next_frame(bench: Bench, world: FakeWorld) -> None:
+async def test_th_126_deposit__then_made__is_the_view_of_the_next_frame(bench: Bench, world: FakeWorld) -> None:
     asked = predicted(bench, ALICE, Deposit(USDX, 250 * 10**6), Deposit(ETH_A, E18 + 7))
 
     world.lock("A", "USDX", ALICE, 1_250 * 10**6)
@@ -97,7 +97,7 @@ async def test_deposit__then_made__is_the_view_of_the_next_frame(bench: Bench, w
     assert without_blocks(await happened(bench, world, ALICE)) == without_blocks(asked)
 
 
-async def test_withdrawal__then_made__is_the_view_of_the_next_frame(bench: Bench, world: FakeWorld) -> None:
+async def test_th_126_withdrawal__then_made__is_the_view_of_the_next_frame(bench: Bench, world: FakeWorld) -> None:
     asked = predicted(bench, CAROL, Withdrawal(USDX, 2_500 * 10**6))
 
     world.lock("A", "USDX", CAROL, 2_500 * 10**6)
@@ -106,7 +106,7 @@ async def test_withdrawal__then_made__is_the_view_of_the_next_frame(bench: Bench
     assert without_blocks(await happened(bench, world, CAROL)) == without_blocks(asked)
 
 
-async def test_withdrawal__of_everything__leaves_an_account_as_if_it_never_held_it(
+async def test_th_126_withdrawal__of_everything__leaves_an_account_as_if_it_never_held_it(
     bench: Bench, world: FakeWorld
 ) -> None:
     asked = predicted(bench, ALICE, Withdrawal(USDX, 1_000 * 10**6))
@@ -120,7 +120,7 @@ async def test_withdrawal__of_everything__leaves_an_account_as_if_it_never_held_
     ("size", "price", "words"),
     [(E18, None, (2 * E18, 3_000)), (3 * E18, 3_400 * E18, (4 * E18, 3_300))],
 )
-async def test_trade__that_enlarges__is_the_view_of_the_next_frame(
+async def test_th_126_trade__that_enlarges__is_the_view_of_the_next_frame(
     bench: Bench, world: FakeWorld, size: int, price: int | None, words: tuple[int, int]
 ) -> None:
     """1 at 3,000 and 1 at the mark of 3,000 are 2 at 3,000; with 3 at 3,400 they are 4 at 3,300."""
@@ -131,7 +131,7 @@ async def test_trade__that_enlarges__is_the_view_of_the_next_frame(
     assert without_blocks(await happened(bench, world, ALICE)) == without_blocks(asked)
 
 
-async def test_trade__that_opens_a_market__is_the_view_of_the_next_frame(bench: Bench, world: FakeWorld) -> None:
+async def test_th_126_trade__that_opens_a_market__is_the_view_of_the_next_frame(bench: Bench, world: FakeWorld) -> None:
     asked = predicted(bench, ALICE, Trade(BTC_MARKET, -E18 // 2))
 
     world.position(ALICE, "BTC-PERP", -E18 // 2, 60_000)
@@ -139,7 +139,7 @@ async def test_trade__that_opens_a_market__is_the_view_of_the_next_frame(bench: 
     assert without_blocks(await happened(bench, world, ALICE)) == without_blocks(asked)
 
 
-async def test_price__then_moved__is_the_view_of_the_next_frame(bench: Bench, world: FakeWorld) -> None:
+async def test_th_126_price__then_moved__is_the_view_of_the_next_frame(bench: Bench, world: FakeWorld) -> None:
     shifted = predicted(bench, ALICE, PriceShift("ETH", -150_000), PriceShift("BTC", 100_000))
     set_ = predicted(
         bench, ALICE, PriceSet("ETH", 2_550 * E18, 2_550 * E18), PriceSet("BTC", 66_000 * E18, 66_000 * E18)
@@ -152,7 +152,7 @@ async def test_price__then_moved__is_the_view_of_the_next_frame(bench: Bench, wo
     assert without_blocks(await happened(bench, world, ALICE)) == without_blocks(shifted)
 
 
-async def test_everything__at_once__is_the_view_of_the_next_frame(bench: Bench, world: FakeWorld) -> None:
+async def test_th_126_everything__at_once__is_the_view_of_the_next_frame(bench: Bench, world: FakeWorld) -> None:
     asked = predicted(
         bench,
         CAROL,
