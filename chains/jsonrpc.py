@@ -123,15 +123,13 @@ def _is_shallow(value: Json) -> bool:
     for _ in range(JSON_DEPTH_MAX):
         below: list[Json] = []
         for item in level:
-            if isinstance(item, str):
-                continue  # nearly all of a long answer
             if isinstance(item, list):
                 below += item
             elif isinstance(item, dict):
                 below += item.values()
         if not below:
             return True
-        level = below
+        level = [item for item in below if type(item) is not str]  # nearly all of a long answer is text
     return False
 
 

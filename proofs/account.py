@@ -87,7 +87,8 @@ def verify_answer(
     storage_root = state.storage_root
     for slot in slots:
         claimed, proof = claims[slot]
-        proven = verify_storage(storage_root, slot, proof, nodes)
+        leaf = nodes.verify(storage_root, keccak256(slot.to_bytes(32, "big")), proof)
+        proven = 0 if leaf is None else _decode_word(leaf)
         if claimed != proven:
             raise InvalidProof(Rule.COPY_DIFFERS, detail=f"slot {slot:#x}: stated {claimed}, proven {proven}")
         values[slot] = proven
@@ -126,6 +127,8 @@ def _require_request(address: bytes, slots: Sequence[int]) -> None:
         raise LimitExceeded("PROOF_KEYS_MAX", PROOF_KEYS_MAX, len(slots))
     if len(set(slots)) != len(slots):
         raise ConstructionRefused("storage request", "a slot is asked twice")
+    if slots and not 0 <= min(slots) <= max(slots) < _SLOT_COUNT:
+        raise ConstructionRefused("storage slot", f"{min(slots)} to {max(slots)}")
 
 
 def _claims_by_slot(slots: Sequence[int], answer: AccountAnswer) -> dict[int, tuple[int, Sequence[bytes]]]:

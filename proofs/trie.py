@@ -120,7 +120,8 @@ class NodeSet:
         """Build a set from node bytes in any order; a node that is malformed or comes twice is refused."""
         nodes = cls(nodes_max)
         for index, raw in enumerate(raw_nodes):
-            _require_node_bytes(raw)
+            if len(raw) > NODE_BYTES_MAX:
+                raise LimitExceeded("NODE_BYTES_MAX", NODE_BYTES_MAX, len(raw))
             node_hash = keccak256(raw)
             if node_hash in nodes._known:
                 raise InvalidProof(Rule.NODE_EXTRA, index, "node comes twice")
@@ -137,33 +138,42 @@ class NodeSet:
     def verify(self, root: bytes, key_hash: bytes, proof: Sequence[bytes]) -> bytes | None:
         """Return the value of a hashed key under `root`, or None if its absence is proven; see `verify_proof`."""
         path = _path_of(root, key_hash)
-        _require_proof_size(proof)
-        if root == EMPTY_ROOT:
+        if len(proof) > PROOF_NODES_MAX or root == EMPTY_ROOT:
             _require_empty(proof)
             return None
         known = self._known
-        wanted, depth = root, 0
-        branch_expected = False
-        for index, raw in enumerate(proof):
+        wanted = root
+        for depth, raw in enumerate(proof):  # a nibble a node, as long as all are branches of hashes
             entry = known.get(wanted)
             if entry is None or entry[0] != raw:
-                entry = self._admit(wanted, raw, index)
+                entry = self._admit(wanted, raw, depth)
             node = entry[1]
-            if isinstance(node, re.Match):  # as `_Branch.follow`, in place: most steps of most walks
-                if depth == TRIE_KEY_NIBBLES:
-                    raise InvalidProof(Rule.PATH_LENGTH, index, "branch below a whole key")
-                step = node[_GROUP[path[depth]]] or _ABSENT
-                depth += 1
-                branch_expected = False
-            elif branch_expected and type(node) is not _Branch:
-                raise InvalidProof(Rule.EXTENSION_CHILD, index)
-            else:
-                step, depth = node.follow(path, depth)
-                branch_expected = type(node) is _Extension
+            if type(node) is not re.Match or depth == TRIE_KEY_NIBBLES:
+                return self._rest(node, path, depth, proof)
+            child = node[_GROUP[path[depth]]]
+            if child is None:
+                return _finish(_ABSENT, path, depth, proof, depth + 1)
+            wanted = child
+        raise InvalidProof(Rule.NODE_MISSING, len(proof), f"path goes on at depth {len(proof)}")
+
+    def _rest(self, node: "_Node | re.Match[bytes]", path: str, depth: int, proof: Sequence[bytes]) -> bytes | None:
+        """Decide from the first node on that is not a branch of hashes; its place is its depth."""
+        index = depth
+        if type(node) is _Leaf and depth + len(node.path) == TRIE_KEY_NIBBLES and index + 1 == len(proof):
+            return node.value if path.endswith(node.path) else None  # as `_Leaf.follow`: most ends of most walks
+        branch_expected = False
+        while True:
+            step, depth = _followed(node, path, depth, index, branch_expected)
+            index += 1
             if not isinstance(step, bytes):
-                return _finish(step, path, depth, proof, index + 1)
-            wanted = step
-        raise InvalidProof(Rule.NODE_MISSING, len(proof), f"path goes on at depth {depth}")
+                return _finish(step, path, depth, proof, index)
+            if index == len(proof):
+                raise InvalidProof(Rule.NODE_MISSING, index, f"path goes on at depth {depth}")
+            branch_expected = type(node) is _Extension
+            entry = self._known.get(step)
+            if entry is None or entry[0] != proof[index]:
+                entry = self._admit(step, proof[index], index)
+            node = entry[1]
 
     def proof(self, root: bytes, key_hash: bytes) -> tuple[bytes, ...]:
         """Collect from the set the nodes that decide a key, without inline nodes; verify them like any proof."""
@@ -183,7 +193,8 @@ class NodeSet:
 
     def _admit(self, wanted: bytes, raw: bytes, index: int) -> _Entry:
         """Hash and decode a node and keep it, if it is the wanted one."""
-        _require_node_bytes(raw)
+        if len(raw) > NODE_BYTES_MAX:
+            raise LimitExceeded("NODE_BYTES_MAX", NODE_BYTES_MAX, len(raw))
         if keccak256(raw) != wanted:
             raise InvalidProof(Rule.NODE_HASH, index, f"expected 0x{wanted.hex()}")
         return self._keep(wanted, raw, index)
@@ -194,7 +205,7 @@ class NodeSet:
         if len(self._known) >= self._nodes_max:
             raise LimitExceeded("NODE_SET_NODES_MAX", self._nodes_max, len(self._known) + 1)
         try:
-            entry = raw, _hashed_branch(raw) or _node_of(raw, _two_strings(raw) or decode_list(raw))
+            entry = raw, _hashed_branch(raw) or _plain_leaf(raw) or _node_of(raw, decode_list(raw))
         except (InvalidRlp, InvalidProof) as fault:
             raise InvalidProof(fault.rule, index, fault.detail) from fault
         self._known[node_hash] = entry
@@ -207,14 +218,24 @@ def _path_of(root: bytes, key_hash: bytes) -> str:
     return key_hash.hex()
 
 
-def _require_proof_size(proof: Sequence[bytes]) -> None:
+def _require_empty(proof: Sequence[bytes]) -> None:
     if len(proof) > PROOF_NODES_MAX:
         raise LimitExceeded("PROOF_NODES_MAX", PROOF_NODES_MAX, len(proof))
-
-
-def _require_empty(proof: Sequence[bytes]) -> None:
     if len(proof) > 1 or (proof and proof[0] != EMPTY_TRIE):
         raise InvalidProof(Rule.EMPTY_ROOT, detail=f"{len(proof)} elements under the root of the empty trie")
+
+
+def _followed(
+    node: "_Node | re.Match[bytes]", path: str, depth: int, index: int, branch_expected: bool
+) -> tuple["_Step", int]:
+    """Follow a path out of a node."""
+    if isinstance(node, re.Match):
+        if depth == TRIE_KEY_NIBBLES:
+            raise InvalidProof(Rule.PATH_LENGTH, index, "branch below a whole key")
+        return node[_GROUP[path[depth]]] or _ABSENT, depth + 1
+    if branch_expected and type(node) is not _Branch:
+        raise InvalidProof(Rule.EXTENSION_CHILD, index)
+    return node.follow(path, depth)
 
 
 def _finish(step: "_Node | _Verdict", path: str, depth: int, proof: Sequence[bytes], index: int) -> bytes | None:
@@ -237,11 +258,6 @@ def _finish(step: "_Node | _Verdict", path: str, depth: int, proof: Sequence[byt
     return step.value
 
 
-def _require_node_bytes(raw: bytes) -> None:
-    if len(raw) > NODE_BYTES_MAX:
-        raise LimitExceeded("NODE_BYTES_MAX", NODE_BYTES_MAX, len(raw))
-
-
 # --- decoding --------------------------------------------------------------------------------------------------
 
 
@@ -262,8 +278,8 @@ def _hashed_branch(raw: bytes) -> re.Match[bytes] | None:
     return None
 
 
-def _two_strings(raw: bytes) -> tuple[bytes, bytes] | None:
-    """Read a list of two strings, the first of 2 to 33 bytes and the second of 2 to 55: most leaves and extensions."""
+def _plain_leaf(raw: bytes) -> _Leaf | None:
+    """Read a leaf whose path takes 2 to 33 bytes and whose value 2 to 55, each behind a header of one byte."""
     size = len(raw)
     start = 1 if size <= _SHORT_MAX + 1 else 2
     if raw[0] != (_LIST + size - 1 if start == 1 else _LIST_LONG) or (start == 2 and raw[1] != size - 2):
@@ -271,7 +287,11 @@ def _two_strings(raw: bytes) -> tuple[bytes, bytes] | None:
     split = start + 1 + raw[start] - _STRING
     if not (start + 2 < split <= start + 34 and 2 < size - split <= _SHORT_MAX + 1):
         return None
-    return (raw[start + 1 : split], raw[split + 1 :]) if raw[split] == _STRING + size - split - 1 else None
+    digits = raw[start + 1 : split].hex()
+    skipped = 1 if digits[0] == "3" else 2
+    if raw[split] != _STRING + size - split - 1 or (skipped == 2 and digits[:2] != "20"):
+        return None
+    return _Leaf(raw, digits[skipped:], raw[split + 1 :])
 
 
 def _node_of(raw: bytes, items: tuple[Item, ...]) -> _Node:

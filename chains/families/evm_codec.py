@@ -7,6 +7,7 @@ Quantities are compared as integers: clients spell them short, padded or as zero
 from __future__ import annotations
 
 import re
+from binascii import unhexlify
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -62,10 +63,10 @@ class Wire:
         if not isinstance(value, str) or value[:2] != "0x":
             raise RpcMalformed(self.provider, "data", what)
         try:
-            raw = bytes.fromhex(value[2:])
+            raw = unhexlify(value[2:])  # no blanks, other than bytes.fromhex
         except ValueError:
             raw = None
-        if raw is None or 2 * len(raw) != len(value) - 2 or (length is not None and len(raw) != length):
+        if raw is None or (length is not None and len(raw) != length):
             raise RpcMalformed(self.provider, "data", what)
         return raw
 
@@ -138,7 +139,7 @@ class Wire:
         fields = self.members(value, "storage entry")
         key = self.quantity(fields.get("key"), "storage key")
         proof = fields.get("proof")
-        nodes = self._nodes([] if proof is None else proof, seen)
+        nodes = () if proof is None else self._nodes(proof, seen)
         return key, self.quantity(fields.get("value"), "storage value"), nodes
 
     def _nodes(self, value: Json, seen: dict[str, bytes]) -> tuple[bytes, ...]:
@@ -146,16 +147,14 @@ class Wire:
         items = self.listing(value, "proof nodes")
         if len(items) > PROOF_NODES_MAX:
             raise RpcMalformed(self.provider, "proof_nodes", f"{len(items)} nodes")
-        nodes: list[bytes] = []
-        for item in items:
-            node = seen.get(item) if isinstance(item, str) else None
-            if node is None:
-                node = self.data(item, "proof node")
-                if len(node) > NODE_BYTES_MAX:
-                    raise RpcMalformed(self.provider, "proof_nodes", "a node is too large")
-                seen[str(item)] = node
-            nodes.append(node)
-        return tuple(nodes)
+        return tuple([(seen.get(item) if type(item) is str else None) or self._node(item, seen) for item in items])
+
+    def _node(self, value: Json, seen: dict[str, bytes]) -> bytes:
+        node = self.data(value, "proof node")
+        if len(node) > NODE_BYTES_MAX:
+            raise RpcMalformed(self.provider, "proof_nodes", "a node is too large")
+        seen[str(value)] = node
+        return node
 
 
 def merged_answers(provider: str, parts: Sequence[AccountAnswer]) -> AccountAnswer:
