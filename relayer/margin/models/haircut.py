@@ -141,7 +141,7 @@ class HaircutRules:
     initial_ppm: int = 0
     reserve_ppm: int = 0
     reserve_usd_e18: int = 0
-    encumbrance_ppm: Mapping[Encumbrance, int] = ALL_OF_BOUND
+    encumbrance_ppm: Mapping[Encumbrance, int] = field(default_factory=lambda: ALL_OF_BOUND)
     name: str = "haircut@1"
     unit: Unit = USD
 
