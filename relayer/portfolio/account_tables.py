@@ -72,10 +72,10 @@ class LegTable(Table):
     def _whole(self) -> LegTable:
         if [self.amount, self.amount_raw, self.balance].count(None) != 2:
             raise ValueError('say how much, once; write amount = "1.5" (whole units), amount_raw or balance')
-        if (self.option is None) != (self.role != "option"):
-            raise ValueError("`option` and role option belong together; add the one or change the other")
-        if (self.expiry is None) != (self.role != "future"):
-            raise ValueError("`expiry` and role future belong together; an option's expiry stands in `option`")
+        if self.option is not None and self.role != "option":
+            raise ValueError("`option` on a leg of another role; remove it, or change the role to option")
+        if self.expiry is not None and self.role != "future":
+            raise ValueError("`expiry` is that of a future; an option's expiry stands in `option`")
         return self
 
 

@@ -12,9 +12,14 @@ from relayer.margin.engine.inputs import Account
 from relayer.margin.engine.result import USD, Unit
 from relayer.margin.models.aave import AaveRules
 from relayer.margin.models.comet import CometRules
+from relayer.margin.models.derive_pmrm import DerivePmrm
+from relayer.margin.models.derive_pmrm2 import DerivePmrm2
+from relayer.margin.models.derive_srm import DeriveSrm
 from relayer.margin.models.dydx import QUOTE_QUANTUMS, DydxRules
+from relayer.margin.models.grid import GridRules
 from relayer.margin.models.haircut import HaircutRules
 from relayer.margin.models.morpho import MorphoRules
+from relayer.margin.models.span import SpanRules
 from relayer.margin.models.tiers import MICRO_USD, TiersRules
 from relayer.portfolio.cross_perp_file import CrossPerpFile, cross_perp_rules
 from relayer.portfolio.rule_tables import Scales
@@ -33,7 +38,11 @@ def _as_written(rules: RuleSet, accounts: Sequence[Account], name: str) -> RuleS
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Hold the rule sets of one class of parameters: names, scales of numbers and indices, money (None: the loan's)."""
+    """Hold the rule sets of one class of parameters: names, scales of numbers and indices, money (None: the loan's).
+
+    `names_contracts` says that the asset of a future or an option names a published contract, whose terms need not
+    stand in the file.
+    """
 
     label: str
     names: tuple[str, ...]
@@ -42,7 +51,11 @@ class Family:
     unit: Unit | None = USD
     index_decimals: int = RAY_DECIMALS
     finish: Finish = _as_written
+    names_contracts: bool = False
 
+
+_WHOLE = ("pairs", "still", "tier", "other_tier", "side")
+SPAN_SCALES: Final = Scales(default=18, by_field=tuple((name, None) for name in _WHOLE))
 
 FAMILIES: Final[tuple[Family, ...]] = (
     Family("Aave", ("aave@3.7", "aave@3.6", "aave@3.0"), AaveRules, Scales(may_be_empty=("modes",))),
@@ -57,6 +70,11 @@ FAMILIES: Final[tuple[Family, ...]] = (
         Scales(by_field=(("open_interest_lower", 6), ("open_interest_upper", 6))),
         unit=QUOTE_QUANTUMS,
     ),
+    Family("Span", ("span@1",), SpanRules, SPAN_SCALES, names_contracts=True),
+    Family("Grid", ("grid@1",), GridRules, Scales(default=18)),
+    Family("DeriveSrm", ("derive_srm@1",), DeriveSrm, Scales(default=18)),
+    Family("DerivePmrm", ("derive_pmrm@1",), DerivePmrm, Scales(default=18)),
+    Family("DerivePmrm2", ("derive_pmrm@2",), DerivePmrm2, Scales(default=18)),
     Family("Tiers", ("tiers@1",), TiersRules, Scales(by_field=(("lower", 6),)), unit=MICRO_USD),
 )
 

@@ -98,7 +98,7 @@ def _portfolio(family: Family, table: Any, source: str, document: Document, faul
     decimals = decimals_of(table.assets)
     written, unit = rules_of(family, table, decimals)
     market = market_of(table, family, written, faults)
-    accounts = accounts_of(table, Setting(table.chain, decimals, written, unit, market), faults)
+    accounts = accounts_of(table, Setting(table.chain, decimals, written, unit, market, family.names_contracts), faults)
     return Portfolio(
         source=source,
         title=table.title,

@@ -67,6 +67,7 @@ class Setting:
     rules: Any  # of the family's own class
     unit: Unit
     market: MarketData
+    names_contracts: bool
 
 
 def decimals_of(tables: Mapping[str, AssetTable]) -> Mapping[str, int]:
@@ -154,6 +155,10 @@ def _legs(tables: list[LegTable], setting: Setting, place: Place, faults: Faults
 
 def _leg(table: LegTable, name: str, setting: Setting, place: Place, faults: Faults) -> Leg:
     money = setting.unit.decimals
+    if table.role == "option" and table.option is None and not setting.names_contracts:
+        faults.add((*place, "option"), "missing", 'write option = { strike = "2000", expiry = ..., kind = "call" }')
+    if table.role == "future" and table.expiry is None and not setting.names_contracts:
+        faults.add((*place, "expiry"), "missing", "write the time at which the future settles")
     leg = Leg(
         name=name,
         role=Role(table.role),

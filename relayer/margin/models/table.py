@@ -7,7 +7,20 @@ from types import MappingProxyType
 from typing import Final
 
 from relayer.margin.engine.about import RuleSetInfo
-from relayer.margin.models import aave, comet, cross_perp, dydx, haircut, morpho, tiers
+from relayer.margin.models import (
+    aave,
+    comet,
+    cross_perp,
+    derive_pmrm,
+    derive_pmrm2,
+    derive_srm,
+    dydx,
+    grid,
+    haircut,
+    morpho,
+    span,
+    tiers,
+)
 
 RULE_SETS: Final[Mapping[str, RuleSetInfo]] = MappingProxyType(
     {
@@ -19,6 +32,11 @@ RULE_SETS: Final[Mapping[str, RuleSetInfo]] = MappingProxyType(
             *haircut.ABOUT,
             *cross_perp.ABOUT,
             *dydx.ABOUT,
+            *span.ABOUT,
+            *derive_srm.ABOUT,
+            *derive_pmrm.ABOUT,
+            *derive_pmrm2.ABOUT,
+            *grid.ABOUT,
             *tiers.ABOUT,
         )
     }
