@@ -123,7 +123,7 @@ def _sums_fault(sums: bytes, files: Mapping[str, bytes]) -> InvalidBundle:
         if sha256(files[name]).hexdigest() != stated[name]:
             return InvalidBundle(name, "file_hash", "differs from SHA256SUMS")
     unlisted, missing = sorted(files.keys() - stated.keys()), sorted(stated.keys() - files.keys())
-    is_plain = b"".join(b"%s  %s\n" % line for line in lines) == sums
+    is_plain = len(stated) == len(lines) and b"".join(b"%s  %s\n" % line for line in lines) == sums
     if unlisted and is_plain and not missing:
         return InvalidBundle(unlisted[0], "file_unlisted", "SHA256SUMS does not name it")
     if missing and is_plain and not unlisted:
