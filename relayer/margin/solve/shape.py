@@ -5,7 +5,7 @@ has at most one flip, found by bisection; from an unhealthy one, healthy prices 
 
 | rule set | each term of excess, in its price | not so |
 |---|---|---|
-| aave, comet, morpho | linear | aave before 3.5 with several collaterals: average thresholds are cut to a basis point |
+| aave, comet, morpho | linear | aave with several collaterals: initial, before 3.5 both; averages are cut to 10^-4 |
 | haircut | linear; caps are minima | with a depeg haircut, or a concentration limit with a free amount |
 | cross_perp | linear; value limits are minima | with a dust limit, of an asset both held and at stake |
 | dydx | maintenance linear | initial: the open-interest fraction stops rising at its cap |
@@ -42,7 +42,10 @@ def is_concave(account: Account, rules: RuleSet, purpose: Purpose) -> bool:
         return False
     if isinstance(rules, HaircutRules) and not _is_tame(rules):
         return False
-    if _has_averages(rules) and sum(leg.role is Role.COLLATERAL and leg.amount > 0 for leg in account.legs) > 1:
+    if (
+        _has_averages(rules, purpose)
+        and sum(leg.role is Role.COLLATERAL and leg.amount > 0 for leg in account.legs) > 1
+    ):
         return False
     if _has_dust(rules) and _assets(account, Role.COLLATERAL) & _assets(account, Role.PERP):
         return False
@@ -74,8 +77,11 @@ def _is_tame(rules: HaircutRules) -> bool:
     )
 
 
-def _has_averages(rules: RuleSet) -> bool:
-    return isinstance(rules, AaveRules) and AAVE_REVISIONS[rules.name].thresholds is ThresholdRule.AVERAGES
+def _has_averages(rules: RuleSet, purpose: Purpose) -> bool:
+    """Tell whether the pool multiplies all collateral by one average weight, in basis points."""
+    if not isinstance(rules, AaveRules):
+        return False
+    return purpose is Purpose.INITIAL or AAVE_REVISIONS[rules.name].thresholds is ThresholdRule.AVERAGES
 
 
 def _has_dust(rules: RuleSet) -> bool:

@@ -82,7 +82,7 @@ class Conformance:
                 before = self.stage.rules.weigh(account, market, purpose, End.LOW)
                 after = self.stage.rules.weigh(account, wider, purpose, End.LOW)
                 assert after.excess <= before.excess + self._averaging(before), asset
-                assert self.stage.averaging_bps or RANK[after.verdict] <= RANK[before.verdict], asset
+                assert self._averaging(before) or RANK[after.verdict] <= RANK[before.verdict], asset
 
     def low_is_not_above_high(self, account: Account, market: MarketData, width_ppm: int) -> None:
         for asset, price in market.prices.items():
@@ -95,7 +95,8 @@ class Conformance:
             assert result.excess_high is None or result.excess <= result.excess_high
 
     def _averaging(self, result: Evaluation) -> int:
-        return -(-result.collateral * self.stage.averaging_bps // 10_000)
+        """Return what cutting an average to a basis point may have cost."""
+        return result.collateral // 10_000 + 1 if result.purpose in self.stage.averaged else 0
 
     # --- what is missing ---------------------------------------------------------------------------------------------
 
@@ -105,7 +106,8 @@ class Conformance:
             prices = {name: price for name, price in market.prices.items() if name != key}
             unpriced = replace(market, prices=prices)
             legs = [leg for leg in account.legs if leg.amount and self.stage.price_key(leg) == key]
-            for result in self.results(account, unpriced):
+            for purpose in PURPOSES:
+                result = evaluate(account, unpriced, self.stage.rules, purpose)
                 gaps = {gap.leg: gap for gap in result.gaps}
                 assert set(gaps) >= {leg.name for leg in legs}
                 for leg in legs:
@@ -118,7 +120,10 @@ class Conformance:
         priced = evaluate(account, market, self.stage.rules, result.purpose)
         if any(not gap.is_collateral for gap in result.gaps):
             assert result.verdict is Verdict.UNKNOWN
-        assert result.verdict is not Verdict.HEALTHY or priced.verdict is Verdict.HEALTHY
+        else:
+            assert result.excess <= priced.excess + self._averaging(priced)
+        if not self._averaging(priced):
+            assert RANK[result.verdict] <= max(RANK[priced.verdict], RANK[Verdict.UNKNOWN])
         assert result.verdict is not Verdict.UNHEALTHY
 
     def what_was_never_read_is_never_forgotten(self, account: Account, market: MarketData) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from relayer.margin.engine.evaluate import RuleSet
 from relayer.margin.engine.inputs import Account, Leg, MarketData, Price, Role
+from relayer.margin.view import Purpose
 
 SIGNED = frozenset({Role.CASH, Role.PERP, Role.FUTURE, Role.OPTION})
 
@@ -26,7 +27,7 @@ class Stage(Protocol):
     market: MarketData
     accounts: tuple[Account, ...]
     is_verdict_of_excess: bool
-    averaging_bps: int
+    averaged: frozenset[Purpose]
 
     def price_key(self, leg: Leg) -> str | None:
         """Return the name of the price that the leg needs, None where it needs none."""
@@ -43,8 +44,8 @@ class TemplateStage:
     """Draw accounts by giving the legs of a template other amounts, and markets by moving its prices.
 
     `most` is the greatest amount of each leg; signed roles go as far below zero. `entry` bounds entry values and
-    accruals. `is_verdict_of_excess`: the maintenance verdict is the sign of excess. `averaging_bps`: the venue cuts an
-    average of weights to so many basis points, so that a lower price of one asset may lift the average of all by that
+    accruals. `is_verdict_of_excess`: the maintenance verdict is the sign of excess. `averaged`: for these purposes the
+    venue cuts an average of weights to a basis point, so that less of one asset may lift the average of all by that
     much of the collateral.
     """
 
@@ -58,7 +59,7 @@ class TemplateStage:
     moves_ppm: tuple[int, int] = (100_000, 4_000_000)
     fixed_prices: frozenset[str] = frozenset()
     is_verdict_of_excess: bool = True
-    averaging_bps: int = 0
+    averaged: frozenset[Purpose] = frozenset()
     more: tuple[Account, ...] = field(default=())
 
     @property

@@ -19,6 +19,7 @@ from relayer.margin.models.tiers import TiersRules
 from relayer.margin.rulesets.aave_v3 import AaveEmode
 from relayer.margin.rulesets.dydx_v4 import LiquidityTier
 from relayer.margin.rulesets.hyperliquid_tiers import MarginTier, TieredMargin
+from relayer.margin.view import Purpose
 from tests.relayer.margin.build import BTC_PERP, BTCX_B, ETH_PERP, ETHX_C, RULES, USDX_A
 from tests.relayer.margin.models.stage import TemplateStage, point
 
@@ -85,8 +86,10 @@ RESERVES: Final = {
 def aave(version: str, mode: int = 0) -> TemplateStage:
     rules = AaveRules(f"aave@{version}", RESERVES)
     name = f"aave@{version}{' in e-mode' if mode else ''}"
-    averaging = 1 if version == "3.0" else 0
-    return TemplateStage(name, rules, LENDING_MARKET, replace(LENDER, mode=mode), LENDER_MOST, averaging_bps=averaging)
+    averaged = {Purpose.INITIAL, Purpose.MAINTENANCE} if version == "3.0" else {Purpose.INITIAL}
+    return TemplateStage(
+        name, rules, LENDING_MARKET, replace(LENDER, mode=mode), LENDER_MOST, averaged=frozenset(averaged)
+    )
 
 
 COMET: Final = TemplateStage(
