@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import TYPE_CHECKING, TypeVar, get_type_hints
 
 if TYPE_CHECKING:
     from proofs.types import AccountId
+
+Options = TypeVar("Options")
+
+
+def taking(options: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
+    """Hand a verb its arguments and options as one value: they are the fields of a frozen dataclass."""
+
+    def decorate(verb: Callable[[Options], None]) -> Callable[..., None]:
+        @wraps(verb)
+        def called(**given: object) -> None:
+            verb(options(**given))
+
+        # Typer reads signature and annotations: those of the fields, evaluated where the dataclass stands.
+        types = get_type_hints(options, include_extras=True)
+        fields = signature(options).parameters.values()
+        taken = [field.replace(annotation=types[field.name]) for field in fields]
+        called.__dict__["__signature__"] = signature(options).replace(parameters=taken)
+        called.__annotations__ = types
+        return called
+
+    return decorate
 
 
 def parse_account(text: str) -> AccountId:

@@ -12,12 +12,13 @@ Exit codes: 0 known, 4 the bundle does not verify, 5 unknown (the reasons are pr
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relayer.cli.arguments import parse_account
+from relayer.cli.arguments import parse_account, taking
 from relayer.cli.output import ExitCode, Json, JsonOption, Report, reporting
 from relayer.cli.verify import ReportFile, read_contents, write_file, write_page
 
@@ -52,30 +53,36 @@ def audit() -> None:
     """Read and explain without a service."""
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRequest:
+    """Hold whom to look at, through whom, when, and what to write."""
+
+    account: AccountText
+    policy: PolicyFile = None
+    config: ConfigFile = CONFIG_DEFAULT
+    rpc_url: RpcUrls = None
+    at_time: AtTime = None
+    source: FromFile = None
+    bundle: BundleFile = None
+    report_file: ReportFile = None
+    as_json: JsonOption = False
+
+
 @audit_app.command("account")
-def audit_account(  # noqa: PLR0913, PLR0917  # every parameter is an option of the verb
-    account: AccountText,
-    policy: PolicyFile = None,
-    config: ConfigFile = CONFIG_DEFAULT,
-    rpc_url: RpcUrls = None,
-    at_time: AtTime = None,
-    source: FromFile = None,
-    bundle: BundleFile = None,
-    report_file: ReportFile = None,
-    as_json: JsonOption = False,
-) -> None:
+@taking(AuditRequest)
+def audit_account(asked: AuditRequest) -> None:
     """Read, prove, evaluate and explain one account; signs nothing."""
-    with reporting("audit.account@1", as_json) as report:
-        account_id = parse_account(account)
-        if source is not None:
-            _from_bundle(report, source, account_id, report_file)
+    with reporting("audit.account@1", asked.as_json) as report:
+        account = parse_account(asked.account)
+        if asked.source is not None:
+            _from_bundle(report, asked.source, account, asked.report_file)
             return
-        used, providers = sources(policy, config, rpc_url or [])
-        frame_s = None if at_time is None else _settled(used, at_time)
-        look = _live(report, used, providers, account_id, frame_s)
+        used, providers = sources(asked.policy, asked.config, asked.rpc_url or [])
+        frame_s = None if asked.at_time is None else _settled(used, asked.at_time)
+        look = _live(report, used, providers, account, frame_s)
         _tell(report, look.view, look.snapshot)
-        if bundle is not None or report_file is not None:
-            keep(report, used, look, bundle, report_file)
+        if asked.bundle is not None or asked.report_file is not None:
+            keep(report, used, look, asked.bundle, asked.report_file)
 
 
 def sources(policy: Path | None, config: Path, urls: list[str]) -> tuple[Policy, tuple[ProviderConfig, ...]]:
