@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from proofs.units import parse_decimal
@@ -44,7 +45,12 @@ from relayer.portfolio.portfolio import Portfolio, portfolio_of
 _KEY: Final = re.compile(r'\s*(?:"([^"]*)"|\[(\d{1,6})\]|([^.\[\]"=]+))\.?')
 _PERCENT_DECIMALS: Final = 4
 _PRICE_DECIMALS: Final = 18
-_ROLES: Final = {"deposit": HELD, "withdraw": HELD, "repay": frozenset({Role.DEBT}), "borrow": frozenset({Role.DEBT})}
+ACTS: Final[Mapping[str, Callable[[str, int], Change]]] = MappingProxyType(
+    {"deposit": Deposit, "withdraw": Withdraw, "repay": Repay, "borrow": Borrow}
+)
+_ROLES: Final = MappingProxyType(
+    {"deposit": HELD, "withdraw": HELD, "repay": frozenset({Role.DEBT}), "borrow": frozenset({Role.DEBT})}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +110,7 @@ def _act(portfolio: Portfolio, account: Account, verb: str, text: str) -> Change
     if leg is None:
         raise _wrong(verb, text, f"{account.name} has no leg to {verb} {name!r}", f"write one of {_names(account)}")
     amount = account_amount(portfolio, leg, value, verb, text).amount
-    kinds = {"deposit": Deposit, "withdraw": Withdraw, "repay": Repay, "borrow": Borrow}
-    return kinds[verb](leg.name, amount)
+    return ACTS[verb](leg.name, amount)
 
 
 def account_amount(portfolio: Portfolio, leg: Leg, value: str, verb: str, text: str) -> Leg:

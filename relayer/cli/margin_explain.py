@@ -33,7 +33,7 @@ from relayer.cli.margin_text import (
     right,
     when,
 )
-from relayer.cli.output import ExitCode, Report
+from relayer.cli.output import ExitCode, Json, Report
 from relayer.margin.engine.result import Evaluation, Verdict
 from relayer.margin.solve.liquidation_price import LiquidationPrice, PriceFlip
 from relayer.margin.view import Purpose
@@ -54,7 +54,11 @@ def explain_file(report: Report, file: Path, name: str, purpose_text: str) -> No
     purpose = purpose_of(purpose_text)
     portfolio = load_portfolio(file)
     accounts = chosen(portfolio, name)
-    head = {"title": portfolio.title, "rule_set": portfolio.rules.name, "as_of_s": portfolio.market.as_of_s}
+    head: dict[str, Json] = {
+        "title": portfolio.title,
+        "rule_set": portfolio.rules.name,
+        "as_of_s": portfolio.market.as_of_s,
+    }
     _title(report, portfolio, len(accounts))
     if len(accounts) > DETAILED_MAX:
         _listed(report, portfolio, accounts)
@@ -130,6 +134,9 @@ def _account(report: Report, portfolio: Portfolio, figures: Figures, purpose: Pu
     report.line(f"{purpose}: {health_text(result.health)}")
     if result.worst:
         report.line(f"worst scenario: {result.worst}")
+    if result.stress_requirement is not None and result.stress_requirement != result.requirement:
+        stress = money(result.stress_requirement, result.unit, up=True)
+        report.line(f"without any credit the requirement would be {stress}")
     if result.excess_high is not None and result.excess_high != result.excess:
         report.line(
             f"prices are intervals: excess lies between {money(result.excess, result.unit)} and "
@@ -249,5 +256,5 @@ def _together(report: Report, portfolio: Portfolio, found: Together) -> None:
     ]
     report.table(heads, right((1, 2, 3), rows, heads))
     apart, joined = (money(value, unit, up=True) for value in (result.isolated_requirement, result.unified_requirement))
-    benefit = "" if result.benefit_ppm is None else f", {percent_of_ppm(result.benefit_ppm)}"
-    report.line(f"Required apart {apart}, together {joined}{benefit}: {result.advice}.")
+    benefit = "" if result.benefit_ppm is None else f" (benefit {percent_of_ppm(result.benefit_ppm)})"
+    report.line(f"Required apart {apart}, together {joined}{benefit}. Advice: {result.advice}.")

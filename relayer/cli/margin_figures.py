@@ -180,6 +180,7 @@ def evaluation_json(result: Evaluation, shift: int) -> dict[str, Json]:
         "equity": exact(result.equity, unit),
         "requirement": exact(result.requirement, unit),
         "excess": exact(result.excess, unit),
+        "stress_requirement": (None if result.stress_requirement is None else exact(result.stress_requirement, unit)),
         "excess_high": None if result.excess_high is None else exact(result.excess_high, unit),
         "collateral": exact(result.collateral, unit),
         "debt": exact(result.debt, unit),

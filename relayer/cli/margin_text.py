@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from textwrap import wrap
+from types import MappingProxyType
 from typing import Final
 
 from proofs.units import format_decimal, power_of_ten
@@ -21,7 +22,7 @@ RATIO_DECIMALS: Final = 4
 LABEL_WIDTH: Final = 32
 BOUNDLESS: Final = 10**24
 """A ratio from a million on says no more than that there is next to nothing below the line."""
-ROUNDINGS: Final = {Rounding.DOWN: "down", Rounding.UP: "up", Rounding.EXACT: ""}
+ROUNDINGS: Final = MappingProxyType({Rounding.DOWN: "down", Rounding.UP: "up", Rounding.EXACT: ""})
 
 
 def grouped(value: int, decimals: int, shown: int, *, up: bool = False) -> str:
@@ -95,12 +96,14 @@ def label_cell(text: str, width: int = LABEL_WIDTH) -> str:
 def line_rows(result: Evaluation, shift: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return heads and rows of an evaluation's lines, with their sums; `shift` is the scale of prices as written."""
     unit = result.unit
-    heads = ("line", "amount", "price", "equity", "requirement", "cut", "block")
-    rows = [_line_row(line, unit, shift) for line in result.lines]
+    heads: tuple[str, ...] = ("line", "amount", "price", "equity", "requirement", "cut", "block")
+    rows: list[tuple[str, ...]] = [_line_row(line, unit, shift) for line in result.lines]
     rows.append(("sum", "", "", money(result.equity, unit), money(result.requirement, unit, up=True), "", ""))
-    places = {row[-1] for row in rows if row[-1]}
-    if not places:
-        heads, rows = heads[:-1], [row[:-1] for row in rows]
+    if (
+        not any(line.block_number for line in result.lines)
+        and len({line.chain for line in result.lines if line.leg}) < 2
+    ):
+        return heads[:-1], right((1, 2, 3, 4), [row[:-1] for row in rows], heads)
     return heads, right((1, 2, 3, 4), rows, heads)
 
 

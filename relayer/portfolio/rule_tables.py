@@ -24,7 +24,7 @@ from pydantic import BaseModel, Field, PlainValidator, StrictBool, create_model
 from proofs.types import ChainId
 from relayer.config.document import key_path
 from relayer.errors import Fault
-from relayer.portfolio.fields import ChainText, NameText, Table, WholeNumber, decimal_schema, fixed, whole
+from relayer.portfolio.fields import ChainText, LineText, NameText, Table, WholeNumber, decimal_schema, fixed, whole
 from relayer.portfolio.text import TABLE, Place
 
 ITEMS_MAX: Final = 4096
@@ -160,7 +160,7 @@ def _plain_type(hint: object, scales: Scales, owner: tuple[str, str]) -> Any:
         scale = scales.of(*owner)
         return WholeNumber if scale is None else Annotated[int, fixed(scale), decimal_schema(scale)]
     if hint is str:
-        return NameText
+        return LineText
     if isinstance(hint, type) and issubclass(hint, Enum):
         return Literal[tuple(member.name.lower() for member in hint)]
     if isinstance(hint, type) and is_dataclass(hint):
