@@ -1,4 +1,7 @@
-"""Aave v3 against published numbers: pool revision 3.7, and the client library's formulas where a kind names them."""
+"""Aave v3 against published numbers: pool revision 3.7, and the client library's formulas where a kind names them.
+
+Every account of the file is weighed twice, by the kernel and through `evaluate`; both must meet the numbers.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,14 @@ from typing import Any
 
 import pytest
 
+from proofs.types import ChainId
 from proofs.units import UINT256_MAX, format_decimal, mul_div_up
 from relayer.margin import fixed_point
+from relayer.margin.engine.evaluate import evaluate
+from relayer.margin.engine.inputs import Account, Indices, Leg, MarketData, Price, Role
+from relayer.margin.engine.result import Evaluation, Verdict
 from relayer.margin.fixed_point import RAY
+from relayer.margin.models.aave import AaveReserve, AaveRules
 from relayer.margin.rulesets.aave_v3 import (
     AAVE_REVISIONS,
     AaveAccount,
@@ -28,6 +36,7 @@ from relayer.margin.rulesets.aave_v3_accrual import (
     normalized_income,
 )
 from relayer.margin.rulesets.aave_v3_liquidation import AavePair, AaveTotals, liquidate
+from relayer.margin.view import Purpose
 from tests.golden.compare import assert_expected
 from tests.golden.loading import cases
 
@@ -45,10 +54,39 @@ OPERATIONS: Mapping[str, Callable[..., int]] = {
 } | {"mulDivCeil": mul_div_up}
 
 
-def figures_of(collateral: int, borrow: int, threshold_bps: int) -> AaveFigures:
-    """Weigh amounts that are already in the base currency."""
-    held = AaveCollateral(collateral, RAY, 1, 0, 0, threshold_bps)
-    return account_figures(AaveAccount((held,), (AaveDebt(borrow, RAY, 1, 0),)), REVISION)
+def through_engine(account: AaveAccount) -> Evaluation:
+    """Weigh a kernel's account as the engine does: each leg an asset of its own, priced and indexed by its name."""
+    legs, prices, indices, reserves = [], {}, {}, {}
+    for place, part in enumerate((*account.collateral, *account.debt)):
+        name = f"asset {place}"
+        role = Role.COLLATERAL if isinstance(part, AaveCollateral) else Role.DEBT
+        legs.append(Leg(name, role, name, part.scaled, ChainId("eip155:1"), decimals=part.decimals))
+        prices[name] = Price(part.price, part.price, 8)
+        indices[name] = Indices(part.index_ray, part.index_ray)
+        if isinstance(part, AaveCollateral):
+            modes = {1: part.emode} if part.emode else {}
+            reserves[name] = AaveReserve(part.ltv_bps, part.threshold_bps, modes)
+    rules = AaveRules(REVISION.name, reserves)
+    return evaluate(
+        Account("", tuple(legs), mode=1), MarketData(0, prices, indices=indices), rules, Purpose.MAINTENANCE
+    )
+
+
+def weighed(account: AaveAccount) -> AaveFigures:
+    """Weigh an account by the kernel; the engine must say the same to the unit."""
+    figures = account_figures(account, REVISION)
+    result = through_engine(account)
+    assert (result.verdict is Verdict.HEALTHY) is figures.is_healthy
+    assert (result.excess >= 0) is figures.is_healthy
+    assert (result.collateral, result.debt) == (figures.collateral_base * 10**10, figures.debt_base * 10**10)
+    assert result.health.health_factor == (figures.health_factor_wad if figures.debt_base else None)
+    return figures
+
+
+def account_of(inputs: Inputs, threshold_bps: int) -> AaveAccount:
+    """Return an account of amounts that are already in the base currency."""
+    held = AaveCollateral(int(inputs["collateral"]), RAY, 1, 0, 0, threshold_bps)
+    return AaveAccount((held,), (AaveDebt(int(inputs["borrow"]), RAY, 1, 0),))
 
 
 def health(figures: AaveFigures) -> str:
@@ -57,14 +95,13 @@ def health(figures: AaveFigures) -> str:
 
 
 def health_factor(inputs: Inputs) -> Figures:
-    bps = int(inputs["liquidation_threshold_bps"])
-    return {"health_factor": health(figures_of(int(inputs["collateral"]), int(inputs["borrow"]), bps))}
+    return {"health_factor": health(weighed(account_of(inputs, int(inputs["liquidation_threshold_bps"]))))}
 
 
 def health_factor_big_units(inputs: Inputs) -> Figures:
-    """Take the threshold as a factor: 1 is 10^4 basis points."""
+    """Take the threshold as a factor: 1 is 10^4 basis points. No pool has one above 1, so the engine takes none."""
     bps = int(inputs["liquidation_threshold"]) * 10_000
-    return {"health_factor": health(figures_of(int(inputs["collateral"]), int(inputs["borrow"]), bps))}
+    return {"health_factor": health(account_figures(account_of(inputs, bps), REVISION))}
 
 
 def available_borrows(inputs: Inputs) -> Figures:
@@ -117,7 +154,7 @@ def user_summary(inputs: Inputs) -> Figures:
         collateral += [leg] if reserve["use_as_collateral"] else []
         borrowed = int(Fraction(str(reserve["variable_borrow"])) * unit)
         debt.append(AaveDebt(borrowed, RAY, price, reserve["decimals"]))
-    figures = account_figures(AaveAccount(tuple(collateral), tuple(debt)), REVISION)
+    figures = weighed(AaveAccount(tuple(collateral), tuple(debt)))
     return {
         "total_liquidity_usd": format_decimal(liquidity, 8),
         "total_collateral_usd": format_decimal(figures.collateral_base, 8),
@@ -135,7 +172,7 @@ def account_data(inputs: Inputs) -> Figures:
         for leg in inputs["collateral"]
     )
     debt = tuple(AaveDebt(int(leg["amount"]), RAY, int(leg["price"]), leg["decimals"]) for leg in inputs["debt"])
-    figures = account_figures(AaveAccount(collateral, debt), REVISION)
+    figures = weighed(AaveAccount(collateral, debt))
     return {"totalCollateralBase": figures.collateral_base, "totalDebtBase": figures.debt_base}
 
 
@@ -152,7 +189,7 @@ def liquidation(inputs: Inputs) -> Figures:
     held = AaveCollateral(scaled, index, price, decimals, 0, inputs["lt"])
     debts = [AaveDebt(owed, owed_index, price, decimals)]
     debts += [AaveDebt(1, RAY, 1, 0)] if inputs["other_debt_base_positive"] else []
-    figures = account_figures(AaveAccount((held,), tuple(debts)), REVISION)
+    figures = weighed(AaveAccount((held,), tuple(debts)))
     pair = AavePair(
         scaled_collateral=scaled,
         collateral_index_ray=index,

@@ -1,4 +1,7 @@
-"""Compound v3 against the numbers of its own tests."""
+"""Compound v3 against the numbers of its own tests.
+
+Every account of the file is weighed twice, by the kernel and through `evaluate`; both must meet the numbers.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from proofs.types import ChainId
+from relayer.margin.engine.evaluate import evaluate
+from relayer.margin.engine.inputs import Account, Indices, Leg, MarketData, Price, Role
+from relayer.margin.engine.result import Evaluation, Verdict
+from relayer.margin.models.comet import CometAsset, CometRules
 from relayer.margin.rulesets.comet import (
     Answer,
     CometAccount,
@@ -16,7 +24,9 @@ from relayer.margin.rulesets.comet import (
     is_borrow_collateralized,
     is_liquidatable,
     quote_collateral,
+    to_leaf_figures,
 )
+from relayer.margin.view import Purpose
 from tests.golden.compare import assert_expected
 from tests.golden.loading import cases
 
@@ -50,12 +60,41 @@ def account_of(inputs: Inputs) -> CometAccount:
     )
 
 
+def through_engine(inputs: Inputs, purpose: Purpose) -> Evaluation:
+    """Weigh the account of a case through the engine; assets go by their symbols, which a market has once each."""
+    base = inputs["base"]
+    chain, symbol = ChainId("eip155:1"), str(base["symbol"])
+    legs = [Leg(symbol, Role.CASH, symbol, int(base["principal"]), chain, decimals=base["decimals"])]
+    prices, assets = {symbol: int(base["price"])}, []
+    for leg in inputs["collateral"]:
+        name = str(leg["symbol"])
+        legs.append(Leg(name, Role.COLLATERAL, name, int(leg["balance"]), chain, decimals=leg["decimals"]))
+        factors = (int(leg[key]) for key in ("borrowCF", "liquidateCF", "liquidationFactor"))
+        assets.append(CometAsset(name, *factors))
+        prices[name] = int(leg["price"])
+    market = MarketData(
+        0,
+        {name: Price(price, price, 8) for name, price in prices.items()},
+        indices={symbol: Indices(int(base["baseSupplyIndex"]), int(base["baseBorrowIndex"]))},
+    )
+    return evaluate(Account("", tuple(legs)), market, CometRules(symbol, tuple(assets)), purpose)
+
+
 def liquidatable(inputs: Inputs) -> Figures:
-    return {"isLiquidatable": is_liquidatable(account_of(inputs)) is Answer.YES}
+    account, result = account_of(inputs), through_engine(inputs, Purpose.MAINTENANCE)
+    answer = is_liquidatable(account) is Answer.YES
+    assert (result.verdict is Verdict.UNHEALTHY) is answer
+    assert result.excess == to_leaf_figures(account).excess_usd
+    return {"isLiquidatable": answer}
 
 
 def borrow_collateralized(inputs: Inputs) -> Figures:
-    return {"isBorrowCollateralized": is_borrow_collateralized(account_of(inputs)) is Answer.YES}
+    account, result = account_of(inputs), through_engine(inputs, Purpose.INITIAL)
+    answer = is_borrow_collateralized(account) is Answer.YES
+    assert (result.verdict is Verdict.HEALTHY) is answer
+    leaf = to_leaf_figures(account)
+    assert result.excess == leaf.equity_usd - leaf.initial_usd
+    return {"isBorrowCollateralized": answer}
 
 
 def quote(inputs: Inputs) -> Figures:
@@ -66,6 +105,7 @@ def quote(inputs: Inputs) -> Figures:
 
 
 def absorption(inputs: Inputs) -> Figures:
+    assert through_engine(inputs, Purpose.MAINTENANCE).verdict is Verdict.UNHEALTHY
     result = absorb(account_of(inputs))
     return {"newBalance": result.new_balance, "basePaidOut": result.base_paid_out}
 

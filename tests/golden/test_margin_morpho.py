@@ -1,14 +1,24 @@
-"""Morpho Blue against the numbers of its own tests and of its kit."""
+"""Morpho Blue against the numbers of its own tests and of its kit.
+
+Every position of the file is weighed twice, by the kernel and through `evaluate`; both must meet the numbers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from proofs.types import ChainId
+from relayer.margin.engine.evaluate import evaluate
+from relayer.margin.engine.inputs import Account, Leg, MarketData, Price, Role, Totals
+from relayer.margin.engine.result import Unit, Verdict
+from relayer.margin.models.morpho import MorphoRules
 from relayer.margin.rulesets.morpho import (
     VIRTUAL_SHARES,
+    MorphoFigures,
     MorphoMarket,
     MorphoPosition,
     borrow_to_utilisation,
@@ -24,6 +34,7 @@ from relayer.margin.rulesets.morpho_preliquidation import (
     PreLiquidationTerms,
     pre_liquidation_figures,
 )
+from relayer.margin.view import Purpose
 from tests.golden.compare import assert_expected
 from tests.golden.loading import cases
 
@@ -32,6 +43,24 @@ pytestmark = pytest.mark.golden
 Inputs = Mapping[str, Any]
 Figures = dict[str, object]
 HEALTH = {PreLiquidationState.HEALTHY: True, PreLiquidationState.PRE_LIQUIDATABLE: False}
+
+
+def checked_by_engine(market: MorphoMarket, position: MorphoPosition) -> MorphoFigures:
+    """Weigh a position by the kernel; the engine must say the same to the unit."""
+    figures = position_figures(market, position)
+    chain = ChainId("eip155:1")
+    legs = (
+        Leg("collateral", Role.COLLATERAL, "C", position.collateral, chain),
+        Leg("debt", Role.DEBT, "L", position.borrow_shares, chain),
+    )
+    totals = Totals(market.supply_assets, market.supply_shares, market.borrow_assets, market.borrow_shares)
+    known = MarketData(0, {"pool": Price(market.price, market.price, 36)}, totals={"pool": totals})
+    rules = MorphoRules("pool", "C", "L", market.lltv_wad, Unit("L", 0))
+    result = evaluate(Account("", legs), known, rules, Purpose.MAINTENANCE)
+    assert (result.verdict is Verdict.HEALTHY) is figures.is_healthy
+    assert (result.debt, result.excess) == (figures.borrowed, figures.limit - figures.borrowed)
+    assert result.health.health_factor == (figures.health_factor_wad if figures.borrowed else None)
+    return figures
 
 
 def to_utilisation(target: Callable[[int, int, int], int]) -> Callable[[Inputs], Figures]:
@@ -58,8 +87,11 @@ def pre_liquidation(inputs: Inputs) -> Figures:
         close_factors_wad=(number["preLCF1"], number["preLCF2"]),
         incentive_factors_wad=(number["preLIF1"], number["preLIF2"]),
     )
-    result = pre_liquidation_figures(market, MorphoPosition(number["collateral"], number["borrowShares"]), terms)
+    position = MorphoPosition(number["collateral"], number["borrowShares"])
+    result = pre_liquidation_figures(market, position, terms)
     figures = result.at_threshold
+    assert checked_by_engine(replace(market, lltv_wad=terms.pre_lltv_wad), position) == figures
+    checked_by_engine(market, position)
     return {
         "isHealthy": HEALTH.get(result.state),
         "healthFactor": figures.health_factor_wad,
@@ -85,7 +117,7 @@ def liquidate_by_shares(inputs: Inputs) -> Figures:
     position = MorphoPosition(int(inputs["collateral"]), market.borrow_shares)
     seizure = seizure_by_shares(market, position, int(inputs["repaidShares"]))
     return {
-        "healthy": position_figures(market, position).is_healthy,
+        "healthy": checked_by_engine(market, position).is_healthy,
         "seizedAssets": seizure.seized_collateral,
         "repaidAssets": seizure.repaid_assets,
     }

@@ -65,6 +65,7 @@ class AaveReserve:
     """Hold one reserve's terms in basis points; `modes` are its terms in the e-mode categories that contain it.
 
     Bonuses (10500 is 5 % above par, 0 where not given) and the protocol's fee on them serve liquidations alone.
+    Raises: ValueError for an LTV or threshold outside 0 … 10,000.
     """
 
     ltv_bps: int
@@ -73,6 +74,12 @@ class AaveReserve:
     bonus_bps: int = 0
     mode_bonuses_bps: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     protocol_fee_bps: int = 0
+
+    def __post_init__(self) -> None:
+        figures = [self.ltv_bps, self.threshold_bps]
+        figures += [bps for mode in self.modes.values() for bps in (mode.ltv_bps, mode.threshold_bps)]
+        if not all(0 <= bps <= PERCENT for bps in figures):
+            raise ValueError(f"LTV or threshold outside 0..{PERCENT} bps: {figures}")
 
     def bonus_in(self, mode: int) -> int:
         """Return the liquidation bonus for an account in this category, 0 for none."""

@@ -212,6 +212,15 @@ def test_leg__that_no_pool_could_hold__is_a_gap(leg: Leg, verdict: Verdict) -> N
     assert (result.equity, result.verdict) == (0, verdict)
 
 
+@pytest.mark.parametrize("bps", [-1, 10_001])
+def test_reserve__threshold_that_no_pool_has__refused(bps: int) -> None:
+    for figures in ((bps, 0), (0, bps)):
+        with pytest.raises(ValueError):
+            AaveReserve(*figures)
+        with pytest.raises(ValueError):
+            AaveReserve(0, 0, {1: AaveEmode(*figures)})
+
+
 def test_unread__debt_or_collateral__reaches_the_verdict() -> None:
     gap = Gap("lost", "chain is down", False)
 
@@ -307,7 +316,7 @@ def test_law__collateral_price_index_and_threshold__never_lower_health_from_3_6(
     before = evaluate(legs, now, pool, MAINTENANCE)
     reserve, price, indices = pool.reserves["B"], now.prices["B"], now.indices["B"]
 
-    better = replace(reserve, threshold_bps=reserve.threshold_bps + bps)
+    better = replace(reserve, threshold_bps=min(10_000, reserve.threshold_bps + bps))
     dearer = now.with_price("B", replace(price, low=price.low + grown, high=price.high + grown))
     older = replace(now, indices={**now.indices, "B": replace(indices, supply=indices.supply + grown)})
     for after in (
