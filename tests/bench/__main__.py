@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")  # the peers that hash through eth_hash get the faster backend
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # everybody has one core; read when numpy is loaded
 
 from tests.bench.machine import machine
 from tests.bench.race import HERE, Line, Report
@@ -45,11 +46,18 @@ def _start(report: Report, rounds: int) -> None:
     start(report)
 
 
+def _weigh(report: Report, rounds: int) -> None:
+    from tests.bench.margins import weigh
+
+    weigh(report, rounds)
+
+
 BENCHES: Mapping[str, Callable[[Report, int], None]] = {
     "proofs": _prove,
     "signing": _sign,
     "trees": _grow,
     "start": _start,
+    "margin": _weigh,
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from proofs.keccak import BACKEND
 from tests.bench.race import HERE
 
-PACKAGES = ("trie", "rlp", "eth-hash", "eth-account", "coincurve", "safe-pysha3", "pycryptodome", "orjson")
+PACKAGES = ("numpy", "trie", "rlp", "eth-hash", "eth-account", "coincurve", "safe-pysha3", "pycryptodome", "orjson")
 
 
 def machine() -> dict[str, str]:
