@@ -196,11 +196,6 @@ def vote_fault(signed: SignedVote, council: Council, frame: int) -> Refusal | No
     return None
 
 
-def proposer(council: Council, frame: int, frame_s: int) -> Address:
-    """Return the member whose turn it is to publish the plan of a frame."""
-    return council.members[(frame // frame_s) % len(council.members)]
-
-
 def present(plan: FramePlan) -> tuple[ChainAnchor, ...]:
     """Return the anchors of the chains that are not missing in a plan."""
     return tuple(anchor for anchor in plan.anchors if anchor.finality is not Finality.MISSING)

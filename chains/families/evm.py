@@ -3,8 +3,9 @@
     anchor     every provider searches its own chain by time; votes are block hashes, each recomputed from its header
     accounts   every provider lists; votes are whole lists
     read       every provider answers the whole sheet; votes are the sheets' bytes
-    prove      one provider answers, the next on failure; a proof needs no votes, only verifying. Whoever failed or
-               was refuted is asked last from then on, so that one stalled provider costs its budget once
+    prove      one provider answers, the next on failure; a proof needs no votes, only verifying. Whoever failed is
+               asked last from then on, so that one stalled provider costs its budget once; whom a proof refuted,
+               and for how long that counts, is its caller's to remember
 
 Requests per provider at steady state: 2 for the anchor (heads; a window of blocks), 1 for all account lists, 1 for the
 sheet (a second where cells failed), and 1 for all proofs from one provider. Whoever contradicts the quorum is reported
@@ -14,7 +15,7 @@ to the observer. Without quorum the answer is `Unavailable`, never the most comm
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from chains.adapter import NEWEST_S, ProofRequest
@@ -70,11 +71,6 @@ class EvmAdapter:
     def chain(self) -> ChainId:
         """Return the chain this adapter reads."""
         return self._network.chain
-
-    @property
-    def sources(self) -> tuple[EvmSource, ...]:
-        """Return the providers, for checks of what each endpoint can do."""
-        return self._sources
 
     async def close(self) -> None:
         """Release connections."""
@@ -199,7 +195,6 @@ class EvmAdapter:
         self, block: BlockRef, requests: Sequence[ProofRequest], without: frozenset[str]
     ) -> tuple[ContractProof, ...] | Unavailable:
         """Fetch proofs from the first provider, not named in `without`, that answers all of them."""
-        self._ask_last(without)
         errors: list[ProviderError] = []
         left = [source for source in self._provers if source.label not in without]
         try:
@@ -209,15 +204,15 @@ class EvmAdapter:
                         return await left[0].proofs(block, requests)
                     except ProviderError as error:
                         errors.append(error)
-                    self._ask_last((left.pop(0).label,))
+                    self._ask_last(left.pop(0).label)
         except TimeoutError:
-            self._ask_last((left[0].label,))
+            self._ask_last(left[0].label)
             errors += [RpcTimeout(source.label, "eth_getProof", self._budget_s) for source in left]
         self._report_broken(errors)
         return unavailable_of_all(self.chain, errors)
 
-    def _ask_last(self, labels: Collection[str]) -> None:
-        self._provers = tuple(sorted(self._provers, key=lambda source: source.label in labels))
+    def _ask_last(self, label: str) -> None:
+        self._provers = tuple(sorted(self._provers, key=lambda source: source.label == label))
 
     # --- votes -------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,6 @@ SQLite before 3.51.3 can damage a WAL database when two connections write or che
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -269,13 +268,3 @@ def _require_durable(connection: sqlite3.Connection, path: Path) -> None:
     if mode != "wal" or synchronous != 2:  # 2 is FULL
         problem = f"journal mode {mode}, synchronous {synchronous}: a commit would not be durable"
         raise StoreFault(str(path), problem, "use a local disk; network file systems do not fit")
-
-
-def quick_check(path: Path) -> str:
-    """Return `ok` or what SQLite's own check found, reading only.
-
-    Raises: StoreFault when the file cannot be opened.
-    """
-    with closing(open_reader(path)) as connection:
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        return str(verdict)

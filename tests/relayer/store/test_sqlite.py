@@ -16,7 +16,7 @@ import pytest
 from proofs.types import Status
 from relayer.errors import LedgerRefused, LedgerRule, StoreFault
 from relayer.store.port import FrameState
-from relayer.store.schema import APPLICATION_ID, MIGRATIONS, fault_of, open_reader, open_writer, quick_check
+from relayer.store.schema import APPLICATION_ID, MIGRATIONS, fault_of, open_reader, open_writer
 from relayer.store.sqlite import DISK_FREE_MIN, RETENTION_DEFAULT, SqliteStore
 from tests.relayer.store.samples import (
     DIGEST,
@@ -144,7 +144,8 @@ async def test_th_088_th_089_kill_9__between_reserve_and_signature__keeps_the_sl
         await store.reserve(POLICY, 59, OTHER_DIGEST, SIGNER)
     (row,) = await store.rows(POLICY, 0)
     assert (row.digest, row.signatures) == (DIGEST, b"")
-    assert quick_check(path) == "ok"
+    with closing(open_reader(path)) as connection:
+        assert connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
     await store.close()
 
 
