@@ -30,12 +30,22 @@ OneAccount = Annotated[str, typer.Option("--account", help="This account only.")
 PurposeText = Annotated[
     str, typer.Option("--purpose", help="Purpose of the lines: initial, maintenance or liquidation_end.")
 ]
-Changes = Annotated[list[str] | None, typer.Option(metavar="LEG=AMOUNT")]
+
+
+def _print_schema(is_wanted: bool) -> None:
+    if is_wanted:
+        schema()
+        raise typer.Exit
 
 
 @margin_app.callback()
-def margin() -> None:
+def margin(
+    schema_: Annotated[
+        bool, typer.Option("--schema", callback=_print_schema, is_eager=True, help="Print the files' JSON Schema.")
+    ] = False,
+) -> None:
     """Weigh portfolio files, offline."""
+    del schema_
 
 
 @margin_app.command("explain")

@@ -29,12 +29,13 @@ from relayer.cli.margin_text import (
     line_rows,
     money,
     percent_of_ppm,
+    price_at,
     ratio,
     right,
     when,
 )
 from relayer.cli.output import ExitCode, Json, Report
-from relayer.margin.engine.result import Evaluation, Verdict
+from relayer.margin.engine.result import Evaluation, TermLine, Verdict
 from relayer.margin.solve.liquidation_price import LiquidationPrice, PriceFlip
 from relayer.margin.view import Purpose
 from relayer.portfolio.portfolio import Portfolio, load_portfolio
@@ -148,7 +149,11 @@ def _account(report: Report, portfolio: Portfolio, figures: Figures, purpose: Pu
         report.line(gap_text(gap))
     report.line()
     report.line(f"The terms of {purpose}:")
-    report.table(*line_rows(result, shift_of(portfolio)))
+
+    def balance(line: TermLine) -> tuple[int, int]:
+        return balance_text(portfolio, line.leg, figures.account, line.amount)
+
+    report.table(*line_rows(result, shift_of(portfolio), balance))
     _solved(report, portfolio, figures)
     if figures.said is not None:
         _said(report, figures)
@@ -203,9 +208,14 @@ def _price_row(found: LiquidationPrice, shift: int) -> tuple[str, ...]:
             return "none", ""
         distance = (flip.price - found.price) * SMALL_PPM // found.price
         about = "" if flip.is_exact else "~"
-        return about + grouped(flip.price, found.decimals + shift, 4), percent_of_ppm(distance)
+        return about + grouped(*price_at(flip.price, found.decimals, shift), 4), percent_of_ppm(distance)
 
-    return found.asset, grouped(found.price, found.decimals + shift, 4), *cells(found.below), *cells(found.above)
+    return (
+        found.asset,
+        grouped(*price_at(found.price, found.decimals, shift), 4),
+        *cells(found.below),
+        *cells(found.above),
+    )
 
 
 def _said(report: Report, figures: Figures) -> None:
@@ -213,7 +223,7 @@ def _said(report: Report, figures: Figures) -> None:
     assert said is not None
     report.line()
     at = f" at block {said.block_number}" if said.block_number else ""
-    report.line(f"Beside the venue's own {said.call}{at}:")
+    report.line(f"Beside what the venue says ({said.call}{at}):")
     heads = ("figure", "ours", "the venue's", "difference")
     rows = [
         (name, *(grouped(value, decimals, decimals) for value in (ours, theirs, ours - theirs)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from proofs.types import Quality
 from proofs.units import format_decimal, rescale_down, rescale_up
+from relayer.cli.margin_text import price_at
 from relayer.errors import ConfigError, Fault
 from relayer.margin.engine.evaluate import evaluate
 from relayer.margin.engine.inputs import Account, Leg, Role
@@ -153,7 +154,9 @@ def figures_json(portfolio: Portfolio, figures: Figures) -> dict[str, Json]:
     return {
         "account": figures.account.name,
         "verdict": str(maintenance.verdict),
-        "evaluations": {str(purpose): evaluation_json(one, shift) for purpose, one in figures.results.items()},
+        "evaluations": {
+            str(purpose): evaluation_json(portfolio, figures.account, one) for purpose, one in figures.results.items()
+        },
         "liquidation_prices": [_price_json(one, shift) for one in figures.prices],
         "market_shock_ppm": _shock_json(figures.market_shock),
         "withdrawable": [
@@ -170,7 +173,7 @@ def figures_json(portfolio: Portfolio, figures: Figures) -> dict[str, Json]:
     }
 
 
-def evaluation_json(result: Evaluation, shift: int) -> dict[str, Json]:
+def evaluation_json(portfolio: Portfolio, account: Account, result: Evaluation) -> dict[str, Json]:
     """Return an evaluation as JSON; lines add up to equity and requirement exactly."""
     unit, health = result.unit, result.health
     return {
@@ -192,7 +195,7 @@ def evaluation_json(result: Evaluation, shift: int) -> dict[str, Json]:
         },
         "worst_scenario": result.worst,
         "quality": quality_names(result.quality),
-        "lines": [_line_json(line, unit, shift) for line in result.lines],
+        "lines": [_line_json(portfolio, account, line, unit) for line in result.lines],
         "gaps": [{"leg": gap.leg, "reason": gap.reason, "is_collateral": gap.is_collateral} for gap in result.gaps],
     }
 
@@ -211,7 +214,7 @@ def _ratio(value: int | None) -> str | None:
     return None if value is None else format_decimal(value, UNITS_DECIMALS)
 
 
-def _line_json(line: TermLine, unit: Unit, shift: int) -> dict[str, Json]:
+def _line_json(portfolio: Portfolio, account: Account, line: TermLine, unit: Unit) -> dict[str, Json]:
     return {
         "label": line.label,
         "leg": line.leg,
@@ -219,7 +222,8 @@ def _line_json(line: TermLine, unit: Unit, shift: int) -> dict[str, Json]:
         "chain": line.chain,
         "block": line.block_number,
         "amount": format_decimal(line.amount, line.decimals),
-        "price": format_decimal(line.price, line.price_decimals + shift),
+        "balance": format_decimal(*balance_text(portfolio, line.leg, account, line.amount)),
+        "price": format_decimal(*price_at(line.price, line.price_decimals, shift_of(portfolio))),
         "equity": exact(line.value, unit),
         "requirement": exact(line.requirement, unit),
         "exposure": exact(line.exposure, unit),
@@ -231,12 +235,12 @@ def _price_json(found: LiquidationPrice, shift: int) -> dict[str, Json]:
     def flip(one: PriceFlip | None) -> Json:
         if one is None:
             return None
-        price = format_decimal(one.price, found.decimals + shift)
+        price = format_decimal(*price_at(one.price, found.decimals, shift))
         return {"price": price, "verdict": str(one.verdict), "is_exact": one.is_exact}
 
     return {
         "asset": found.asset,
-        "price": format_decimal(found.price, found.decimals + shift),
+        "price": format_decimal(*price_at(found.price, found.decimals, shift)),
         "verdict": str(found.verdict),
         "below": flip(found.below),
         "above": flip(found.above),

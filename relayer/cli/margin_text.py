@@ -5,7 +5,7 @@ A cut figure is never better than the truth: what is held is cut down, what is o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from textwrap import wrap
 from types import MappingProxyType
@@ -93,11 +93,19 @@ def label_cell(text: str, width: int = LABEL_WIDTH) -> str:
     return "\n".join(wrap(text, width)) or text
 
 
-def line_rows(result: Evaluation, shift: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return heads and rows of an evaluation's lines, with their sums; `shift` is the scale of prices as written."""
+def price_at(price: int, decimals: int, shift: int) -> tuple[int, int]:
+    """Return a price as it is written in files, with its decimals; `shift` is the scale between both."""
+    at = decimals + shift
+    return (price, at) if at >= 0 else (price * power_of_ten(-at), 0)
+
+
+def line_rows(
+    result: Evaluation, shift: int, balance: Callable[[TermLine], tuple[int, int]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return heads and rows of an evaluation's lines, with their sums, amounts as `balance` counts them."""
     unit = result.unit
     heads: tuple[str, ...] = ("line", "amount", "price", "equity", "requirement", "cut", "block")
-    rows: list[tuple[str, ...]] = [_line_row(line, unit, shift) for line in result.lines]
+    rows: list[tuple[str, ...]] = [_line_row(line, unit, shift, balance(line)) for line in result.lines]
     rows.append(("sum", "", "", money(result.equity, unit), money(result.requirement, unit, up=True), "", ""))
     if (
         not any(line.block_number for line in result.lines)
@@ -107,12 +115,12 @@ def line_rows(result: Evaluation, shift: int) -> tuple[tuple[str, ...], list[tup
     return heads, right((1, 2, 3, 4), rows, heads)
 
 
-def _line_row(line: TermLine, unit: Unit, shift: int) -> tuple[str, ...]:
+def _line_row(line: TermLine, unit: Unit, shift: int, balance: tuple[int, int]) -> tuple[str, ...]:
     place = f"{line.chain} {line.block_number}" if line.chain and line.block_number else (line.chain or "")
     return (
         label_cell(line.label),
-        amount(line.amount, line.decimals) if line.leg else "",
-        amount(line.price, line.price_decimals + shift) if line.price else "",
+        amount(*balance) if line.leg else "",
+        amount(*price_at(line.price, line.price_decimals, shift)) if line.price else "",
         money(line.value, unit),
         money(line.requirement, unit, up=True),
         ROUNDINGS[line.rounding],
