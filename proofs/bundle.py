@@ -230,8 +230,9 @@ def _check_chains(contents: BundleContents, snapshot: VerifiedSnapshot) -> None:
     stated = [anchor.chain_key for anchor in contents.anchors]
     if stated != [anchor.chain_key for anchor in snapshot.anchors()]:
         raise _Fault(f"{len(stated)} anchors for {len(snapshot.outcomes)} chains, of other chains, or out of order")
+    anchors = frozenset(contents.anchors)
     for outcome in snapshot.missing:
-        if chain_anchor(outcome) not in contents.anchors:
+        if chain_anchor(outcome) not in anchors:
             raise _Fault(f"{outcome.chain}: the anchors have a block of it, the bundle says that it is missing")
 
 

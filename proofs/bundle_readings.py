@@ -21,7 +21,7 @@ from proofs.canonical_sheet import parse_sheet
 from proofs.errors import InvalidBundle, LimitExceeded, ProofError
 from proofs.evidence import require_targets
 from proofs.keccak import keccak256
-from proofs.limits import PROOF_SLOTS_MAX
+from proofs.limits import PROOF_SLOTS_MAX, QUESTION_ROWS_MAX
 from proofs.pins import CodePin
 from proofs.sheet import AccountListSpec, Cells, ColumnSpec, ReadMode, serialise
 from proofs.snapshot import Anchor, ChainReading, ContractProof, Votes
@@ -65,12 +65,14 @@ def read_reading(files: Mapping[str, bytes], anchor: Anchor, sheet_votes: Votes)
     """
     chain = anchor.block.chain
     raw_questions, questions_file = _content(files, QUESTIONS, chain)
-    lists, columns, cells = _read_questions(read_text(raw_questions, questions_file))
+    questions = read_text(raw_questions, questions_file)
+    lists, columns, cells = _read_questions(questions)
     raw_sheet, sheet_file = _content(files, SHEETS, chain)
     try:
         sheet = parse_sheet(raw_sheet, chain, lists, columns)
     except ProofError as fault:
         raise InvalidBundle(sheet_file, "sheet", str(fault)) from fault
+    questions.checked(lambda: _require_rows(columns))  # not before: columns may share rows, cells they cannot
     proofs = _read_proofs(*_content(files, PROOFS, chain), anchor.block.state_root)
     header, _ = _content(files, HEADERS, chain)
     whole = Anchor(anchor.block, header, anchor.finality, anchor.votes)
@@ -201,7 +203,7 @@ def _read_column(reader: Reader, row_sets: tuple[tuple[bytes, ...], ...]) -> tup
         gas.integer(),
         pins.each(_read_pin),
     )
-    reader.checked(lambda: _require_rows(spec))
+    reader.checked(lambda: _require_words(spec))
     return spec, proven.optional(lambda rows: _read_cells(rows, spec))
 
 
@@ -213,15 +215,25 @@ def _read_cells(reader: Reader, spec: ColumnSpec) -> Cells:
     return Cells(spec.name, rows)
 
 
-def _require_rows(spec: ColumnSpec) -> None:
-    """Refuse rows that the question cannot be put to: a layout takes only its own, a balance is an address's."""
+def _require_words(spec: ColumnSpec) -> None:
     if spec.mode is ReadMode.NATIVE_BALANCE and (spec.width != 1 or any(len(row) != 20 for row in spec.rows)):
         raise ValueError("a native balance has one word and rows of 20 bytes")
     if not 0 < spec.width < 256:
         raise ValueError(f"{spec.width} words a row")
     if spec.layout is not None:
-        for row in spec.rows:
+        for row in spec.rows[:1]:
             spec.layout.slots(row)
+
+
+def _require_rows(columns: tuple[ColumnSpec, ...]) -> None:
+    """Refuse rows that a question cannot be put to: a layout takes only its own."""
+    count = sum(len(spec.rows) for spec in columns if spec.layout is not None)
+    if count > QUESTION_ROWS_MAX:
+        raise LimitExceeded("QUESTION_ROWS_MAX", QUESTION_ROWS_MAX, count)
+    for spec in columns:
+        if spec.layout is not None:
+            for row in spec.rows:
+                spec.layout.slots(row)
 
 
 def _require_list(spec: AccountListSpec) -> None:

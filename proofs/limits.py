@@ -20,6 +20,7 @@ __all__ = [
     "PROOF_NODES_MAX",
     "PROOF_SLOTS_MAX",
     "PROOF_TARGETS_MAX",
+    "QUESTION_ROWS_MAX",
     "RLP_BYTES_MAX",
     "RLP_DEPTH_MAX",
     "STORAGE_VALUE_BYTES_MAX",
@@ -59,6 +60,10 @@ PROOF_TARGETS_MAX: Final = 2**14
 # Storage slots that a bundle proves at one block. A slot that holds something has a leaf of its own, so honest ones
 # fill the node set first; a made-up trie of 65 nodes leads every slot to the bottom, a quarter of a millisecond each.
 PROOF_SLOTS_MAX: Final = 2**20
+
+# Rows of all columns with a layout that a bundle asks of one chain: 200,000 accounts, all that fits a bundle, in forty
+# columns. Their slots are computed one by one and take a gigabyte.
+QUESTION_ROWS_MAX: Final = 2**23
 
 # Account body: list header 2, nonce 1 + 8, balance 1 + 32, two hashes of 1 + 32.
 ACCOUNT_BYTES_MAX: Final = 2 + 9 + 33 + 33 + 33

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -336,6 +337,31 @@ def test_reason_of_a_missing_chain__longer_than_a_reader_takes__is_cut_when_writ
     (read,) = (one for one in read_bundle(write_bundle(subject)).snapshot.outcomes if isinstance(one, Unavailable))
 
     assert read == replace(gone, detail=gone.detail[:4096])
+
+
+def test_th_047_many_columns_over_many_shared_rows__are_refused_by_their_sheet_before_any_slot_is_computed() -> None:
+    name = "questions/eip155-31337001.json"
+
+    def widen(value: Any) -> None:
+        column = value["columns"][0]
+        value["row_sets"] = [["0x" + number.to_bytes(32, "big").hex() for number in range(1500)]]
+        value["columns"] = [dict(column, name=str(number), row_set="0") for number in range(1500)]
+
+    started_s = time.process_time()
+    with pytest.raises(InvalidBundle) as refusal:
+        contents_from_files(changed(name, widen))
+
+    assert refusal.value.file == "sheets/eip155-31337001.bin"
+    assert time.process_time() - started_s < 5  # with 2.25 million slots: 13
+
+
+def test_th_143_more_rows_than_a_bundle_asks__are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proofs.bundle_readings.QUESTION_ROWS_MAX", 2)
+
+    with pytest.raises(InvalidBundle, match="QUESTION_ROWS_MAX") as refusal:
+        contents_from_files(FILES)
+
+    assert refusal.value.file == "questions/eip155-31337001.json"
 
 
 def test_th_143_more_slots_than_a_bundle_proves__are_refused_before_any_is_walked(
