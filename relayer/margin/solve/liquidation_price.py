@@ -77,8 +77,8 @@ def liquidation_price(
     below = above = None
     if all(gap.is_collateral for gap in now.gaps):
         below, above = search.below(), search.above()
-    if below is None and above is None and not now.is_healthy:
-        below, above = search.around_the_top()
+        if below is None and above is None and not now.is_healthy:
+            below, above = search.around_the_top()
     flips = tuple(None if found is None else search.flip(found) for found in (below, above))
     return LiquidationPrice(asset, search.start, search.decimals, now.verdict, flips[0], flips[1], search.evaluations)
 

@@ -1,0 +1,218 @@
+"""Withdrawable and cure: by hand, and as a law over every rule set: the goal holds there, and not one unit beyond."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from proofs.units import E18
+from relayer.margin.engine.evaluate import evaluate
+from relayer.margin.engine.inputs import Gap, Leg, OptionTerms, Role
+from relayer.margin.solve.cure import Candidate, Way, candidates, cures, helped
+from relayer.margin.solve.withdrawable import withdrawables
+from relayer.margin.view import Purpose
+from tests.relayer.margin.models.stage import Stage
+from tests.relayer.margin.models.stages import STAGES
+from tests.relayer.margin.solve.build import BOOK, MARKET, POOL, TWO, borrower, trader
+from tests.relayer.margin.strategies import UNHURRIED
+
+every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+few = settings(max_examples=5, deadline=None, suppress_health_check=UNHURRIED)
+
+# --- withdrawable ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("debt", "eth", "usdc", "amount"),
+    [(15_000, 10 * E18, 0, 375 * 10**16), (6_000, 0, 20_000 * 10**6, 12_000 * 10**6), (15_001, 10 * E18, 0, None)],
+)
+def test_withdrawable__by_hand__what_the_borrowing_power_leaves(debt: int, eth: int, usdc: int, amount) -> None:
+    """30,000 · 0.8 - 15,000 = 9,000: 11,250 of ETH; 20,000 · 0.75 - 6,000 = 9,000: 12,000 of USDC.
+
+    A dollar more of debt takes 1.25 dollars of ETH, 0.0004166... coins: 3.749583... rounded down to a wei.
+    """
+    (found,) = withdrawables(borrower(debt, eth, usdc), MARKET, POOL)
+
+    assert found.amount == (3_749_583_333_333_333_333 if amount is None else amount)
+    assert found.reason == "the initial requirement"
+
+
+def test_withdrawable__without_debt__all_of_it() -> None:
+    found = withdrawables(borrower(0), MARKET, POOL)
+
+    assert [(one.amount, one.reason) for one in found] == [(10 * E18, "all of it"), (20_000 * 10**6, "all of it")]
+
+
+def test_withdrawable__at_the_line_and_beyond__nothing() -> None:
+    for debt in (39_000, 39_001):
+        assert [one.amount for one in withdrawables(borrower(debt), MARKET, POOL)] == [0, 0]
+
+
+def test_withdrawable__something_owed_is_unknown__nothing_and_says_why() -> None:
+    account = replace(borrower(1), unread=(Gap("a debt", "no answer", is_collateral=False),))
+
+    found = withdrawables(account, MARKET, POOL)
+
+    assert [one.amount for one in found] == [0, 0]
+    assert all("a debt: no answer" in one.reason for one in found)
+
+
+def test_withdrawable__a_leg_without_price__nothing_of_it_alone() -> None:
+    unpriced = replace(MARKET, prices={"USDC": MARKET.prices["USDC"]})
+
+    found = withdrawables(borrower(1), unpriced, POOL)
+
+    assert [one.amount for one in found] == [0, 19_998_666_666]
+    assert "no price of ETH" in found[0].reason
+
+
+def test_withdrawable__cash_that_is_borrowed__is_not_listed() -> None:
+    assert withdrawables(trader(0, -1), MARKET, BOOK) == ()
+    assert [one.amount for one in withdrawables(trader(10**9, 151 * 10**6, 3_000 * 10**6), MARKET, BOOK)] == [10**6]
+
+
+@every_stage
+def test_withdrawable__of_any_stage__met_there_and_not_one_unit_more(stage: Stage) -> None:
+    @few
+    @given(stage.some_accounts(), stage.some_markets())
+    def holds(account, market) -> None:
+        is_met = evaluate(account, market, stage.rules, Purpose.INITIAL).is_healthy
+        for one in withdrawables(account, market, stage.rules):
+            leg = account.leg(one.leg)
+            left = account.with_amount(one.leg, leg.amount - one.amount)
+            assert one.evaluations <= 600
+            assert 0 <= one.amount <= leg.amount
+            assert evaluate(left, market, stage.rules, Purpose.INITIAL).is_healthy is is_met
+            if is_met and one.amount < leg.amount:
+                less = account.with_amount(one.leg, leg.amount - one.amount - 1)
+                assert not evaluate(less, market, stage.rules, Purpose.INITIAL).is_healthy
+            assert is_met or one.amount == 0
+
+    holds()
+
+
+# --- cure ------------------------------------------------------------------------------------------------------------
+
+
+def test_cures__of_a_borrower__by_hand_and_by_cost() -> None:
+    """MM 9,650 · 1.05 = 10,132.5 against equity 0.
+
+    Repaying costs what is short; a deposited dollar of USDC brings 1 - 0.22 · 1.05 = 0.769, of ETH 1 - 0.175 · 1.05.
+    """
+    found = cures(borrower(50_000), MARKET, POOL)
+
+    assert [(one.way, one.leg, one.amount) for one in found] == [
+        (Way.REPAY, "debt", 10_132_500_000),
+        (Way.DEPOSIT, "eth", 4_137_825_421_133_333_334),
+        (Way.DEPOSIT, "usdc", 13_176_202_861),
+    ]
+    assert [one.cost // E18 for one in found] == [10_132, 12_413, 13_176]
+    assert all(one.after.is_healthy and one.evaluations <= 300 for one in found)
+
+
+def test_cures__healthy_at_the_buffer__none_needed() -> None:
+    assert cures(borrower(30_000), MARKET, POOL) == ()
+
+
+def test_cures__flagged_no_more_but_not_clear_yet__are_found() -> None:
+    """At 40,350 maintenance holds to the unit; the buffer asks for 482.5 more."""
+    found = cures(borrower(40_350), MARKET, POOL)
+
+    assert (found[0].way, found[0].amount) == (Way.REPAY, 482_500_000)
+
+
+def test_cures__something_owed_is_unknown__none() -> None:
+    account = replace(borrower(50_000), unread=(Gap("a debt", "no answer", is_collateral=False),))
+
+    assert cures(account, MARKET, POOL) == ()
+
+
+def test_cures__deposit_of_an_asset_on_a_chain_without_a_leg__tried_as_well() -> None:
+    offered = Leg("eth on two", Role.COLLATERAL, "ETH", 5, TWO)
+
+    found = cures(borrower(50_000), MARKET, POOL, candidates(borrower(50_000), [offered]))
+
+    (one,) = [cure for cure in found if cure.leg == "eth on two"]
+    assert (one.chain, one.amount) == (TWO, 4_137_825_421_133_333_334)
+
+
+def test_cures__asset_without_weight__none_by_it() -> None:
+    stranger = Candidate(Way.DEPOSIT, Leg("doge", Role.COLLATERAL, "DOGE", 0, TWO))
+
+    assert cures(borrower(50_000), MARKET, POOL, [stranger]) == ()
+
+
+def test_cures__of_a_long__reducing_by_hand() -> None:
+    """Cash 2,950, 10 ETH at 3,000 bought at 3,250: equity 450, MM 3 % of 30,000 times 1.05 = 945.
+
+    In micro-dollars: MM + ⌈MM / 20⌉ <= 450,000,000 up to MM = 428,571,428 = ⌈0.6 B⌉ up to B = 714,285,713 = ⌈0.15 s⌉ up
+    to s = 4,761,904,753. So 5,238,095,247 must go, at 3 micro-dollars each.
+    """
+    found = cures(trader(10 * 10**9, 2_950 * 10**6, 32_500 * 10**6), MARKET, BOOK)
+
+    assert [(one.way, one.leg) for one in found] == [(Way.DEPOSIT, "cash"), (Way.REDUCE, "perp")]
+    assert found[0].amount == 495 * 10**6
+    assert found[1].amount == 5_238_095_247
+    assert found[1].cost == 3 * 5_238_095_247
+
+
+def test_reduced__at_the_marking_price__leaves_equity() -> None:
+    account = trader(-3 * 10**9, 10**9, -9_100 * 10**6)
+    (one,) = [one for one in candidates(account) if one.way is Way.REDUCE]
+
+    less = helped(account, MARKET, BOOK, one, 10**9)
+
+    assert (less.leg("perp").amount, less.leg("perp").entry_value) == (-2 * 10**9, -6_100 * 10**6)
+
+
+def test_reduced__without_a_price_or_a_place_for_the_value__refused() -> None:
+    perp = trader(1, 0).leg("perp")
+    option = Leg("call", Role.OPTION, "ETH", 1, TWO, option=OptionTerms(1, 1, is_call=True))
+
+    with pytest.raises(ValueError, match="no price"):
+        helped(trader(1, 0), replace(MARKET, prices={}), BOOK, Candidate(Way.REDUCE, perp), 1)
+    with pytest.raises(ValueError, match="no cash leg"):
+        helped(trader(1, 0), MARKET, BOOK, Candidate(Way.REDUCE, option), 1)
+    assert cures(trader(-1, -(10**6)), replace(MARKET, prices={}), BOOK) == ()
+
+
+def test_candidates__of_an_account__every_leg_by_its_role() -> None:
+    option = Leg("call", Role.OPTION, "ETH", 1, TWO, option=OptionTerms(1, 1, is_call=True))
+    account = borrower(5).with_leg(option)
+    legs = (*borrower(5).legs, *trader(1, 0).legs, option)
+
+    assert [(one.way, one.leg.name) for one in candidates(account)] == [
+        (Way.DEPOSIT, "eth"),
+        (Way.DEPOSIT, "usdc"),
+        (Way.REPAY, "debt"),
+    ]
+    assert [(one.way, one.leg.name, one.paid_into) for one in candidates(replace(account, legs=legs))][3:] == [
+        (Way.REPAY, "debt", ""),
+        (Way.REDUCE, "perp", ""),
+        (Way.REDUCE, "call", "cash"),
+    ]
+
+
+@every_stage
+def test_cure__of_any_stage__reaches_the_goal_and_not_with_one_unit_less(stage: Stage) -> None:
+    @few
+    @given(stage.some_accounts(), stage.some_markets())
+    def holds(account, market) -> None:
+        before = evaluate(account, market, stage.rules, Purpose.LIQUIDATION_END)
+        ways = {(one.way, one.leg.name): one for one in candidates(account)}
+        found = cures(account, market, stage.rules)
+        assert not (found and before.is_healthy)
+        assert list(found) == sorted(found, key=lambda one: one.cost)
+        for one in found:
+            way = ways[one.way, one.leg]
+            assert one.evaluations <= 300
+            assert one.after.is_healthy
+            for amount, is_enough in ((one.amount, True), (one.amount - 1, False)):
+                if amount == 0:
+                    continue
+                held = helped(account, market, stage.rules, way, amount)
+                assert evaluate(held, market, stage.rules, Purpose.LIQUIDATION_END).is_healthy is is_enough
+
+    holds()
