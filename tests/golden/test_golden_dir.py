@@ -64,7 +64,7 @@ def test_golden_dir__other_names_and_cases__pass_unchanged(tmp_path: Path) -> No
     passed = re.search(r"(\d+) passed", ended.stdout)
     assert passed is not None
     ours = [case for document in written.values() for case in document["cases"] if case["kind"] in JUDGES]
-    assert int(passed.group(1)) > len(ours) > 100
+    assert int(passed.group(1)) > len(ours) > 50
 
 
 @pytest.mark.parametrize("kind", ["account_inclusion", "storage_inclusion", "control", "any_order", "state_proof"])
