@@ -96,7 +96,7 @@ def patched(portfolio: Portfolio, sets: Sequence[str]) -> Portfolio:
     for text in sets:
         key, value = _halves(text, "set", "rules.reserves.WETH.ltv_bps=7000")
         _put(document, _path(key, text), _value(value), text)
-    return portfolio_of(document, f"{portfolio.source} with {', '.join(sets)}")
+    return portfolio_of(document, f"{portfolio.source} with --set")
 
 
 def _act(portfolio: Portfolio, account: Account, verb: str, text: str) -> Change:

@@ -76,9 +76,7 @@ def explain_file(report: Report, file: Path, name: str, purpose_text: str) -> No
     for one in joint:
         _together(report, portfolio, one)
     report.line()
-    report.line(
-        "Figures are cut to what fits, against the account; `--json` has every digit, and there lines add up exactly."
-    )
+    report.line("Figures are cut to fit, against the account. `--json` has every digit; there lines add up exactly.")
     _finish(report, [figures.results[Purpose.MAINTENANCE] for figures in found], [one.account.name for one in found])
 
 

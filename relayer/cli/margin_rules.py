@@ -18,7 +18,10 @@ def list_rules(report: Report) -> None:
     report.data = [_to_json(info) for info in RULE_SETS.values()]
     report.table(
         ("rule set", "family", "what it is", "figures"),
-        [(info.name, str(info.family), label_cell(info.title, 38), kind_of(info)) for info in RULE_SETS.values()],
+        [
+            (info.name, str(info.family), label_cell(info.title, 38), label_cell(kind_of(info), 14))
+            for info in RULE_SETS.values()
+        ],
     )
     report.line("`relayer margin rules show NAME` has the formula, the rounding and the laws of one.")
 

@@ -19,7 +19,7 @@ from relayer.margin.view import Rounding
 MONEY_DECIMALS: Final = 2
 AMOUNT_DECIMALS: Final = 6
 RATIO_DECIMALS: Final = 4
-LABEL_WIDTH: Final = 32
+LABEL_WIDTH: Final = 29
 BOUNDLESS: Final = 10**24
 """A ratio from a million on says no more than that there is next to nothing below the line."""
 ROUNDINGS: Final = MappingProxyType({Rounding.DOWN: "down", Rounding.UP: "up", Rounding.EXACT: ""})

@@ -53,7 +53,8 @@ def compare_files(report: Report, file: Path, other: Path) -> None:
         (account, compared(account, portfolio.market, portfolio.rules, (), after.rules, buffer_ppm=after.buffer_ppm))
         for account in portfolio.accounts
     ]
-    report.line(f"The accounts and the market of {file}, under its parameters and under those of {other}.")
+    report.line(f"before: accounts, market and parameters of {file}")
+    report.line(f"after:  the same under the parameters of {other}")
     rows = [(key, before, now) for key, before, now in differences[:DIFFERENCES_MAX]]
     if rows:
         report.table(("parameter", "before", "after"), rows)
@@ -142,7 +143,7 @@ def _detail(report: Report, found: WhatIf) -> None:
     report.line(f"{LINES_OF}: health factor {_change(before, after)}")
     changed = [line for line in one.lines if line.excess_change]
     if changed and before.unit == after.unit:
-        heads = ("what moves the excess", "equity before", "after", "requirement before", "after ", "change")
+        heads = ("what moves the excess", "equity", "becomes", "required", "becomes ", "change")
         rows = [_line_row(line, after.unit) for line in changed]
         report.table(heads, right((1, 2, 3, 4, 5), rows, heads))
     for gap in after.gaps:

@@ -20,7 +20,7 @@ from relayer.config.policy_document import PolicyDocument
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 COMMAND = re.compile(r"(?:^|`)relayer ((?:[a-z]+)(?: [a-z]+)?)((?: [^`\n#]*)?)", re.MULTILINE)
-GROUPS = frozenset({"audit", "flags", "policy", "config", "devnet"})
+GROUPS = frozenset({"audit", "flags", "policy", "config", "devnet", "margin"})
 
 
 def numbers_in_test_names(prefix: str, folder: str) -> set[int]:
