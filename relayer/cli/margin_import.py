@@ -1,6 +1,7 @@
 """`relayer margin import`: read a deployed venue at one block and write it as a portfolio file.
 
     margin import aave POOL --rpc-url eip155:1=URL --account 0x… --out book.json
+    margin import morpho ID --morpho 0x… --rpc-url eip155:1=URL --account 0x… --out market.json
     margin explain book.json                          ours beside the venue's own getter
 
 Several `--rpc-url` of the chain must answer alike. Nothing is proven: the file says how many nodes agreed. Exit codes:
@@ -21,7 +22,7 @@ from relayer.cli.output import ExitCode, JsonOption, Report, reporting
 
 if TYPE_CHECKING:
     from chains.venues.asking import Asker
-    from proofs.types import BlockRef
+    from proofs.types import BlockRef, Hash32
     from relayer.config.document import Document
 
 Reading = TypeVar("Reading")
@@ -60,6 +61,38 @@ def aave(
         reading = _read(report, rpc_url, block, lambda asker, at: read_pool(asker, target, accounts, at))
         if reading is not None:
             _keep(report, aave_document(reading), out)
+
+
+@import_app.command("morpho")
+def morpho(
+    market: Annotated[str, typer.Argument(metavar="MARKET", help="0x id of the market, 32 bytes.")],
+    venue: Annotated[str, typer.Option("--morpho", metavar="0x…", help="Address of the Morpho contract.")],
+    rpc_url: Urls,
+    account: Accounts = None,
+    block: AtBlock = None,
+    out: OutFile = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a Morpho Blue market: its terms, totals with interest, its oracle's price, and positions."""
+    with reporting("margin.import@1", as_json) as report:
+        from chains.venues.morpho import read_market
+        from relayer.portfolio.imported import morpho_document
+
+        key, target = _market_id(market), address_of("option --morpho", venue)
+        accounts = [address_of("option --account", one) for one in account or []]
+        reading = _read(report, rpc_url, block, lambda asker, at: read_market(asker, target, key, accounts, at))
+        if reading is not None:
+            _keep(report, morpho_document(reading), out)
+
+
+def _market_id(text: str) -> Hash32:
+    from proofs.types import parse_hash
+    from relayer.errors import ConfigError, Fault
+
+    try:
+        return parse_hash(text)
+    except ValueError:
+        raise ConfigError("argument MARKET", Fault("", "no market id", "write 0x and 64 hex digits")) from None
 
 
 def _read(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from eth_utils import keccak
+from typer.testing import CliRunner
 
 from chains.devnet.nodes import AnvilNode, start_anvil
 from chains.rpc import RpcClient
@@ -14,10 +17,13 @@ from chains.venues.aave_v3 import PoolReading, read_pool
 from chains.venues.asking import Asker, VenueRefused
 from chains.venues.morpho import read_market
 from proofs.types import Address, ChainId, Hash32
+from relayer.cli.margin import margin_app
+from relayer.cli.margin_import import import_app
 from relayer.margin.engine.evaluate import evaluate
 from relayer.margin.engine.result import Verdict
+from relayer.margin.rulesets.morpho import position_figures
 from relayer.margin.view import Purpose
-from relayer.portfolio.imported import aave_document
+from relayer.portfolio.imported import aave_document, morpho_document
 from relayer.portfolio.portfolio import portfolio_of
 from tests.differential.aave.book import Book
 from tests.differential.aave.chain import Chain
@@ -123,8 +129,37 @@ async def test_morpho_reader__random_book__reads_what_the_market_says(node: Anvi
     for user, account in zip(book.users, reading.accounts, strict=True):
         position = book.position(user)
         assert (account.collateral, account.borrow_shares) == (position.collateral, position.borrow_shares)
+    portfolio = portfolio_of(json.loads(json.dumps(morpho_document(reading))), "imported")
+    now = book.as_of(market, updated, block.timestamp_s)
+    for user, account in zip(book.users, portfolio.accounts, strict=True):
+        figures = position_figures(now, book.position(user))
+        ours = evaluate(account, portfolio.market, portfolio.rules, Purpose.MAINTENANCE)
+        assert (ours.debt, ours.collateral) == (figures.borrowed, figures.collateral_value)
+        assert (ours.verdict is Verdict.HEALTHY) == figures.is_healthy
     with pytest.raises(VenueRefused, match="not_a_market"):
         await read_market(asker, address(book.morpho), Hash32(keccak(b"other")), (), block)
 
 
 MARKET_TOTALS = ("supply_assets", "supply_shares", "borrow_assets", "borrow_shares")
+
+
+async def test_margin_import__command_line__writes_a_file_that_explains_itself(node: AnvilNode, tmp_path: Path) -> None:
+    book = Book(SETUPS["aave@3.6"](Chain(node)), seed=3)
+    book.open()
+    book.run(STEPS)
+    out, runner = tmp_path / "book.json", CliRunner()
+    users = [argument for user in book.users for argument in ("--account", user)]
+    command = ["aave", book.market.pool, "--rpc-url", f"{CHAIN}={node.url}", *users, "--out", str(out)]
+
+    written = await asyncio.to_thread(runner.invoke, import_app, command)
+    explained = await asyncio.to_thread(runner.invoke, margin_app, ["explain", str(out), "--json"])
+
+    assert written.exit_code == 0, written.output
+    told = json.loads(explained.stdout)["data"]
+    assert [account["account"] for account in told["accounts"]] == [user.lower() for user in book.users]
+    refused = await asyncio.to_thread(runner.invoke, import_app, ["aave", NOBODY, *command[2:4]])
+    assert refused.exit_code == 2
+    assert "not_a_pool" in refused.output
+
+
+NOBODY = "0x" + "11" * 20
