@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from proofs.types import ChainId, Encumbrance
 from relayer.margin.engine.inputs import Account, Leg, Role
 
 Floats = NDArray[np.float64]
@@ -40,10 +41,20 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Lot:
+    """Say where and when a leg was read and how firmly it is bound, for rule sets that ask."""
+
+    chain: ChainId
+    block_time_s: int
+    encumbrance: Encumbrance
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """Name one row: magnitudes of `part` where it is positive, or where it is negative.
 
-    `number` tells legs of one shape apart: the second leg of an asset on another chain has a row of its own.
+    `number` tells legs of one shape apart: the second leg of an asset on another chain has a row of its own. `lot` is
+    None in columns that were not made by lot.
     """
 
     role: Role
@@ -52,6 +63,7 @@ class Slot:
     part: Part = Part.AMOUNT
     is_negative: bool = False
     number: int = 0
+    lot: Lot | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,10 +88,10 @@ class Candidates:
     screened: int
 
 
-def columns_of(accounts: Sequence[Account]) -> tuple[Columns, ...]:
-    """Return the columns of accounts, one for each mode that occurs."""
+def columns_of(accounts: Sequence[Account], *, by_lot: bool = False) -> tuple[Columns, ...]:
+    """Return the columns of accounts, one for each mode that occurs; `by_lot` also tells legs apart by their lot."""
     modes = sorted({account.mode for account in accounts})
-    return tuple(_columns(accounts, mode) for mode in modes)
+    return tuple(_columns(accounts, mode, by_lot=by_lot) for mode in modes)
 
 
 def merged(found: Iterable[tuple[Rows, int]]) -> Candidates:
@@ -111,13 +123,13 @@ def _joined(hi: Words, lo: Words) -> Floats:
     return joined
 
 
-def _columns(accounts: Sequence[Account], mode: int) -> Columns:
+def _columns(accounts: Sequence[Account], mode: int, *, by_lot: bool) -> Columns:
     rows = [row for row, account in enumerate(accounts) if account.mode == mode]
     cells: dict[Slot, dict[int, int]] = {}
     always = np.zeros(len(rows), dtype=bool)
     for place, row in enumerate(rows):
         account = accounts[row]
-        held = _held(account)
+        held = _held(account, by_lot=by_lot)
         always[place] = bool(account.unread) or any(amount >= AMOUNT_MAX for amount in held.values())
         for slot, amount in held.items():
             cells.setdefault(slot, {})[place] = amount
@@ -127,13 +139,13 @@ def _columns(accounts: Sequence[Account], mode: int) -> Columns:
     return Columns(tuple(cells), amounts, np.array(rows, dtype=np.int64), always, mode)
 
 
-def _held(account: Account) -> dict[Slot, int]:
+def _held(account: Account, *, by_lot: bool) -> dict[Slot, int]:
     """Return the slots of one account with the magnitudes in them; zeros are left out."""
     held: dict[Slot, int] = {}
     money: dict[tuple[Role, Part], int] = {}
     for leg in account.legs:
         if leg.amount:
-            held[_free(held, leg)] = abs(leg.amount)
+            held[_free(held, leg, by_lot=by_lot)] = abs(leg.amount)
         elif leg.entry_value or leg.accrued:
             held[Slot(leg.role, leg.asset, leg.decimals, Part.CLOSED)] = 1
         for part, value in ((Part.ENTRY, leg.entry_value), (Part.ACCRUED, leg.accrued)):
@@ -144,8 +156,8 @@ def _held(account: Account) -> dict[Slot, int]:
     return held
 
 
-def _free(held: dict[Slot, int], leg: Leg) -> Slot:
-    number = 0
-    while (slot := Slot(leg.role, leg.asset, leg.decimals, Part.AMOUNT, leg.amount < 0, number)) in held:
+def _free(held: dict[Slot, int], leg: Leg, *, by_lot: bool) -> Slot:
+    number, lot = 0, Lot(leg.chain, leg.block_time_s, leg.encumbrance) if by_lot else None
+    while (slot := Slot(leg.role, leg.asset, leg.decimals, Part.AMOUNT, leg.amount < 0, number, lot)) in held:
         number += 1
     return slot

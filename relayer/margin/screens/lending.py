@@ -26,11 +26,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Final, TypeGuard
 
 import numpy as np
 
-from relayer.margin.engine.inputs import End, MarketData, Price, Role
+from relayer.margin.engine.inputs import End, Indices, MarketData, Price, Role
 from relayer.margin.fixed_point import PERCENT, RAY, WAD
 from relayer.margin.models.aave import BASE_DECIMALS, AaveReserve, AaveRules
 from relayer.margin.models.comet import CometRules
@@ -90,7 +90,7 @@ def _aave_leg(slot: Slot, mode: int, rules: AaveRules, market: MarketData) -> Aa
         return UNKNOWN
     is_owed = slot.role is Role.DEBT
     reserve = rules.reserves.get(slot.asset)
-    if price is None or indices is None or (reserve is None and not is_owed):
+    if price is None or not _is_usable(indices) or (reserve is None and not is_owed):
         return UNKNOWN if is_owed else COUNTS_NOTHING
     unit = _unit_value(price, BASE_DECIMALS, slot.decimals, is_owed=is_owed)
     if is_owed or reserve is None:
@@ -179,7 +179,7 @@ def _comet_weight(slot: Slot, rules: CometRules, market: MarketData) -> Weight:
     if slot.asset == rules.base:
         if not slot.is_negative:
             return COUNTS_NOTHING
-        if price is None or indices is None:
+        if price is None or not _is_usable(indices):
             return UNKNOWN
         unit = _unit_value(price, PRICE_DECIMALS, slot.decimals, is_owed=True)
         return Weight(-unit * indices.borrow / INDEX_ONE, is_owed=True)
@@ -211,6 +211,10 @@ def _morpho_weight(slot: Slot, rules: MorphoRules, market: MarketData) -> Weight
     used = price.scaled(ORACLE_DECIMALS).at(End.LOW, is_owed=False)
     factor = Fraction(rules.lltv_wad, WAD)
     return Weight(Fraction(used, ORACLE_ONE) * factor, 1 + factor)
+
+
+def _is_usable(indices: Indices | None) -> TypeGuard[Indices]:
+    return indices is not None and min(indices.supply, indices.borrow) > 0
 
 
 def _unit_value(price: Price, price_decimals: int, token_decimals: int, *, is_owed: bool) -> Fraction:

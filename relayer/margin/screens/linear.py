@@ -2,7 +2,7 @@
 
 A rule set gives each slot a `Weight`: a rational w and what the venue's roundings may take from one leg, so that
 
-    exact margin >= Σ a·w - Σ lost (over slots that are not 0)                                            (1)
+    exact margin >= Σ a·w - Σ lost (over slots that are not 0) - fixed                                    (1)
 
 and the account is healthy where the right side is not negative, or where nothing is owed. Let u = 2⁻⁵³, n slots.
 
@@ -72,11 +72,13 @@ Closer = Callable[[Floats], Bools]
 class Form:
     """Hold a rule set at one market for the slots of some columns.
 
-    `closer` tells of amounts, shape (slots, accounts), who is certainly healthy by a sharper bound than (1).
+    `closer` tells of amounts, shape (slots, accounts), who is certainly healthy by a sharper bound than (1). `fixed` is
+    what whoever owes anything loses beside its legs.
     """
 
     weights: tuple[Weight, ...]
     closer: Closer | None = None
+    fixed: Fraction = NOTHING
 
     @property
     def owed(self) -> list[int]:
@@ -88,7 +90,7 @@ def suspects(columns: Columns, form: Form) -> tuple[Rows, int]:
     """Return the numbers of the accounts that may be unhealthy or unknown, and how many were screened."""
     low, lost = low_weights(form.weights), lost_each(form.weights)
     sums = low @ columns.amounts
-    near = np.flatnonzero(~(sums >= _total(lost)))
+    near = np.flatnonzero(~(sums >= _total(lost, form)))
     near = near[~is_certain(columns.amounts, near, form, (low, lost))]
     return columns.rows[_with_always(near, columns, form)], len(columns.rows)
 
@@ -126,7 +128,7 @@ def down(value: Fraction) -> float:
 def _certain(part: Floats, form: Form, bounds: tuple[Floats, Floats]) -> Bools:
     low, lost = bounds
     is_held = part != 0
-    is_safe: Bools = low @ part >= (lost @ is_held) * LOST_SLACK
+    is_safe: Bools = low @ part >= (lost @ is_held + up(form.fixed)) * LOST_SLACK
     is_safe |= ~is_held[form.owed].any(axis=0)
     if form.closer is not None and not is_safe.all():
         rest = np.flatnonzero(~is_safe)
@@ -139,8 +141,8 @@ def _low(per_unit: Fraction, band: int) -> float:
     return float(per_unit * share)
 
 
-def _total(lost: Floats) -> float:
-    return float(lost.sum()) * LOST_SLACK
+def _total(lost: Floats, form: Form) -> float:
+    return (float(lost.sum()) + up(form.fixed)) * LOST_SLACK
 
 
 def _with_always(near: Rows, columns: Columns, form: Form) -> Rows:
@@ -186,7 +188,7 @@ class Ticker:
         if self._moves > MOVES_MAX or self._is_far(form, low) or 2 * len(moved) > len(low):
             self._resum(form)
             moved = moved[:0]
-        near = self._near(moved, low - self._low, _total(lost))
+        near = self._near(moved, low - self._low, _total(lost, form))
         self._low, self._form = low, form
         near = near[~is_certain(self._columns.amounts, near, form, (low, lost))]
         return self._columns.rows[_with_always(near, self._columns, form)], len(self._columns.rows)

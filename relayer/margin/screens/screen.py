@@ -10,6 +10,7 @@ for makes everybody a candidate: slow, never wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -18,9 +19,11 @@ from relayer.margin.engine.inputs import MarketData
 from relayer.margin.models.aave import AaveRules
 from relayer.margin.models.comet import CometRules
 from relayer.margin.models.dydx import DydxRules
+from relayer.margin.models.haircut import HaircutRules
 from relayer.margin.models.morpho import MorphoRules
 from relayer.margin.models.tiers import TiersRules
 from relayer.margin.screens.columns import Candidates, Columns, Slot, merged
+from relayer.margin.screens.haircuts import haircut_form
 from relayer.margin.screens.lending import aave_form, comet_form, morpho_form
 from relayer.margin.screens.linear import UNKNOWN, Form, Ticker, Weight, suspects
 from relayer.margin.screens.positions import dydx_form, tiers_form
@@ -37,7 +40,7 @@ def screen(book: Sequence[Columns], rules: RuleSet, market: MarketData) -> Candi
 def form_of(columns: Columns, rules: RuleSet, market: MarketData) -> Form:
     """Return the bound of a rule set at one market for the slots of some columns."""
     form = _form(columns.slots, columns.mode, rules, market)
-    return Form(tuple(_bounded(weight) for weight in form.weights), form.closer)
+    return replace(form, weights=tuple(_bounded(weight) for weight in form.weights))
 
 
 class Tickers:
@@ -66,6 +69,8 @@ def _form(slots: tuple[Slot, ...], mode: int, rules: RuleSet, market: MarketData
         return morpho_form(slots, mode, rules, market)
     if isinstance(rules, DydxRules):
         return dydx_form(slots, mode, rules, market)
+    if isinstance(rules, HaircutRules):
+        return haircut_form(slots, mode, rules, market)
     if isinstance(rules, TiersRules):
         return tiers_form(slots, mode, rules, market)
     return Form((UNKNOWN,) * len(slots))

@@ -10,21 +10,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from proofs.types import ChainId
+from proofs.types import ChainId, Encumbrance
 from relayer.margin.engine.evaluate import RuleSet, evaluate
 from relayer.margin.engine.inputs import Account, Indices, Leg, MarketData, Price, Role, Totals
 from relayer.margin.engine.result import Unit, Verdict
 from relayer.margin.models.aave import AaveReserve, AaveRules
 from relayer.margin.models.comet import CometAsset, CometRules
 from relayer.margin.models.dydx import DydxRules, DydxTerms
+from relayer.margin.models.haircut import NO_LIMIT, Depeg, HaircutAsset, HaircutChain, HaircutRules, StableCap
 from relayer.margin.models.morpho import MorphoRules
 from relayer.margin.models.tiers import TiersRules
 from relayer.margin.rulesets.aave_v3 import AaveEmode
 from relayer.margin.rulesets.dydx_v4 import LiquidityTier
+from relayer.margin.rulesets.haircut import ShareLimit
 from relayer.margin.rulesets.hyperliquid_tiers import MarginTier, TieredMargin
 from relayer.margin.view import Purpose
 
 CHAIN = ChainId("ethereum")
+OTHER = ChainId("base")
 RAY = 10**27
 WAD = 10**18
 ASSETS = ("ETH", "BTC", "USDX", "GUSD", "TINY")
@@ -137,6 +140,52 @@ def morpho_world(draw: random.Random, *, wide: bool = False) -> World:
     return World(rules, market, account, "moved", is_owed=True)
 
 
+def haircut_world(draw: random.Random, *, wide: bool = False) -> World:
+    now = 1_700_000_000
+    chains = {
+        name: HaircutChain(
+            draw.randrange(50_000), draw.randrange(50_000), age_s_max=900, finality_s=draw.randrange(900)
+        )
+        for name in (CHAIN, OTHER)
+    }
+    assets = {asset: _haircut_asset(draw) for asset in ASSETS}
+    rules = HaircutRules(
+        assets,
+        chains,
+        maintenance_ppm=draw.randrange(100_000),
+        reserve_ppm=draw.randrange(20_000),
+        reserve_usd_e18=draw.choice((0, 5 * WAD)),
+    )
+    prices = {asset: price_of(draw, asset, wide=wide) for asset in ASSETS}
+
+    def account(one: random.Random) -> Account:
+        legs = [replace(_leg("moved", Role.DEBT, "ETH", one.randrange(10**19)), block_time_s=now)]
+        for asset in ASSETS:
+            for chain, age_s in ((CHAIN, 12), (OTHER, one.choice((30, 30, 5_000)))):
+                role = one.choice((Role.COLLATERAL, Role.COLLATERAL, Role.CASH))
+                leg = _leg(f"{asset} on {chain}", role, asset, skewed(one, DECIMALS[asset] + 6))
+                bound = one.choice((Encumbrance.ESCROWED, Encumbrance.NOT_APPLICABLE, Encumbrance.FREE))
+                legs.append(replace(leg, chain=chain, block_time_s=now - age_s, encumbrance=bound))
+        legs.append(replace(_leg("cash", Role.CASH, "USDX", -skewed(one, 10)), block_time_s=now))
+        return Account("a", tuple(legs))
+
+    return World(rules, MarketData(now, prices), account, "moved", is_owed=True)
+
+
+def _haircut_asset(draw: random.Random) -> HaircutAsset:
+    limits = (NO_LIMIT, NO_LIMIT, ShareLimit(draw.randrange(10**6), draw.choice((0, 1_000 * WAD))))
+    return HaircutAsset(
+        maintenance_ppm=draw.randrange(200_000),
+        initial_ppm=300_000,
+        sigma_ppm=draw.randrange(900_000),
+        depth_usd_e18=draw.choice((None, None, draw.randrange(10**24))),
+        limit=draw.choice(limits),
+        cap=draw.choice((None, StableCap(10**18))),
+        depeg=draw.choice((None, Depeg(99 * 10**16, 2 * 10**6))),
+        rate_ppm=draw.randrange(100_000),
+    )
+
+
 # --- positions -------------------------------------------------------------------------------------------------------
 
 PERPS = ("ETH", "BTC", "TINY")
@@ -183,6 +232,7 @@ WORLDS: MappingProxyType[str, Callable[..., World]] = MappingProxyType(
         "aave@3.0": lambda draw, **more: aave_world(draw, "aave@3.0", **more),
         "comet@1": comet_world,
         "morpho@1": morpho_world,
+        "haircut@1": haircut_world,
         "dydx@4": dydx_world,
         "tiers@1": tiers_world,
     }

@@ -31,7 +31,7 @@ def book(world: World, draw: random.Random, count: int, planted: int) -> list[Ac
 def wrong(world: World, accounts: list[Account], market: MarketData) -> list[int]:
     """Return the accounts that the screen calls safe and the exact rules do not."""
     at = replace(world, market=market)
-    found = set(screen(columns_of(accounts), world.rules, market).indices)
+    found = set(screen(columns_of(accounts, by_lot=True), world.rules, market).indices)
     return [
         place for place, one in enumerate(accounts) if place not in found and verdict(at, one) is not Verdict.HEALTHY
     ]
@@ -74,7 +74,7 @@ def test_inv_18_tickers__many_ticks__all_that_a_fresh_screen_names_and_the_same_
     draw = random.Random(seed)
     world = WORLDS[name](draw)
     accounts = book(world, draw, 9, planted=3)
-    columns = columns_of(accounts)
+    columns = columns_of(accounts, by_lot=True)
     tickers = Tickers(columns, world.rules, world.market)
     market = world.market
 
@@ -101,7 +101,7 @@ def test_screen__planted_book__plain_floats_err_and_the_screen_does_not(name: st
     for _ in range(3):
         world = WORLDS[name](draw)
         accounts = book(world, draw, 30, planted=30)
-        for columns in columns_of(accounts):
+        for columns in columns_of(accounts, by_lot=True):
             form = form_of(columns, world.rules, world.market)
             weights = np.array([float(weight.per_unit) for weight in form.weights])
             is_healthy = weights @ columns.amounts >= 0
@@ -118,7 +118,7 @@ def test_screen__accounts_far_from_the_threshold__few_beyond_the_flagged_are_loo
     world = WORLDS[name](draw)
     accounts = book(world, draw, 300, planted=0)
 
-    found = set(screen(columns_of(accounts), world.rules, world.market).indices)
+    found = set(screen(columns_of(accounts, by_lot=True), world.rules, world.market).indices)
 
     flagged = {place for place, one in enumerate(accounts) if verdict(world, one) is not Verdict.HEALTHY}
     assert flagged <= found
@@ -133,25 +133,27 @@ def test_screen__unread_leg_or_amount_beyond_256_bits__candidate() -> None:
     unread = replace(rich, unread=(Gap("x", "no answer", is_collateral=False),))
     vast = rich.with_amount(rich.legs[0].name, AMOUNT_MAX)
 
-    assert screen(columns_of([rich, unread, vast]), world.rules, world.market).indices == (1, 2)
+    assert screen(columns_of([rich, unread, vast], by_lot=True), world.rules, world.market).indices == (1, 2)
 
 
 def test_screen__no_accounts__nobody() -> None:
     world = WORLDS["aave@3.7"](random.Random(1))
 
-    assert screen(columns_of([]), world.rules, world.market).indices == ()
+    assert screen(columns_of([], by_lot=True), world.rules, world.market).indices == ()
 
 
 def test_screen__nothing_held_or_owed__safe() -> None:
     world = WORLDS["comet@1"](random.Random(1))
 
-    assert screen(columns_of([Account("none", ())] * 3), world.rules, world.market).indices == ()
+    assert screen(columns_of([Account("none", ())] * 3, by_lot=True), world.rules, world.market).indices == ()
 
 
 def test_tickers__price_beyond_twice_the_last_sum__sums_anew() -> None:
     draw = random.Random(5)
     world = WORLDS["aave@3.7"](draw)
-    tickers = Tickers(columns_of([replace(world.draw(draw), mode=0) for _ in range(9)]), world.rules, world.market)
+    tickers = Tickers(
+        columns_of([replace(world.draw(draw), mode=0) for _ in range(9)], by_lot=True), world.rules, world.market
+    )
     assert tickers.full_sums == 1
     small = world.market.with_price("ETH", world.market.prices["ETH"].shifted(100_000))
     tickers.tick(small)
@@ -163,7 +165,9 @@ def test_tickers__price_beyond_twice_the_last_sum__sums_anew() -> None:
 def test_tickers__a_thousand_moves__sums_anew_before_the_drift_bound_is_spent() -> None:
     draw = random.Random(5)
     world = WORLDS["aave@3.7"](draw)
-    tickers = Tickers(columns_of([replace(world.draw(draw), mode=0) for _ in range(9)]), world.rules, world.market)
+    tickers = Tickers(
+        columns_of([replace(world.draw(draw), mode=0) for _ in range(9)], by_lot=True), world.rules, world.market
+    )
     price = world.market.prices["ETH"]
 
     for tick in range(1_024):  # ETH is collateral and debt: two moves each
