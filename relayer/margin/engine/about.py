@@ -12,6 +12,7 @@ class Family(StrEnum):
     COLLATERAL_FACTOR = "collateral factor"
     POSITION = "position requirement"
     SCENARIO = "scenario"
+    OVERLAY = "overlay"
 
 
 class Trend(StrEnum):
