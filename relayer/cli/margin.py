@@ -50,13 +50,17 @@ def margin(
 
 @margin_app.command("explain")
 def explain(
-    file: PortfolioFile, account: OneAccount = "", purpose: PurposeText = "maintenance", as_json: JsonOption = False
+    file: PortfolioFile,
+    account: OneAccount = "",
+    purpose: PurposeText = "maintenance",
+    search: Annotated[bool, typer.Option(help="Search liquidation prices, what may leave, and cures.")] = True,
+    as_json: JsonOption = False,
 ) -> None:
     """Explain every account of a file: figures, the terms that add up to them, prices that would liquidate it."""
     with reporting("margin.explain@1", as_json) as report:
         from relayer.cli.margin_explain import explain_file
 
-        explain_file(report, file, account, purpose)
+        explain_file(report, file, account, purpose, with_search=search)
 
 
 @margin_app.command("whatif")

@@ -35,6 +35,7 @@ from relayer.cli.margin_text import (
     when,
 )
 from relayer.cli.output import ExitCode, Json, Report
+from relayer.margin.engine.inputs import Role
 from relayer.margin.engine.result import Evaluation, TermLine, Verdict
 from relayer.margin.solve.liquidation_price import LiquidationPrice, PriceFlip
 from relayer.margin.view import Purpose
@@ -47,11 +48,13 @@ if TYPE_CHECKING:
 
 DETAILED_MAX: Final = 20
 """Accounts explained in full at once; a longer file is listed, and each account is to be asked for."""
+OPTIONS_QUICK: Final = 8
+"""Options of one account that are searched within seconds; about 600 evaluations an asset."""
 SMALL_PPM: Final = 1_000_000
 
 
-def explain_file(report: Report, file: Path, name: str, purpose_text: str) -> None:
-    """Explain the accounts of a file."""
+def explain_file(report: Report, file: Path, name: str, purpose_text: str, *, with_search: bool) -> None:
+    """Explain the accounts of a file; `with_search` asks for liquidation prices, what may leave, and cures."""
     purpose = purpose_of(purpose_text)
     portfolio = load_portfolio(file)
     accounts = chosen(portfolio, name)
@@ -64,7 +67,11 @@ def explain_file(report: Report, file: Path, name: str, purpose_text: str) -> No
     if len(accounts) > DETAILED_MAX:
         _listed(report, portfolio, accounts)
         return
-    found = [figures for account in accounts for figures in figures_of(portfolio, account)]
+    found = []
+    for account in accounts:
+        if with_search and sum(leg.role is Role.OPTION for leg in account.legs) > OPTIONS_QUICK:
+            report.progress(f"searching prices that would liquidate {account.name}; --no-search leaves that out")
+        found += figures_of(portfolio, account, with_search=with_search)
     joint = [one for account in accounts if (one := together_of(portfolio, account)) is not None]
     report.data = {
         **head,
@@ -182,7 +189,7 @@ def _solved(report: Report, portfolio: Portfolio, figures: Figures) -> None:
             heads = ("healthy again at", *heads[1:])
         report.table(heads, right((1, 2, 3, 4, 5), rows, heads))
     shock = figures.market_shock
-    if figures.results[Purpose.MAINTENANCE].is_healthy:
+    if shock is not None and figures.results[Purpose.MAINTENANCE].is_healthy:
         down, up = shock.to_breach.down_ppm, shock.to_breach.up_ppm
         falls = "no fall" if down is None else f"a fall of {percent_of_ppm(-down).lstrip('+')}"
         rises = "no rise" if up is None else f"a rise of {percent_of_ppm(up).lstrip('+')}"

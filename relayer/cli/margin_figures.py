@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from relayer.margin.engine.inputs import Account, Leg, Role
 from relayer.margin.engine.result import Evaluation, TermLine, Unit
 from relayer.margin.netting.exposures import Exposure, exposures
 from relayer.margin.netting.groups import parts
-from relayer.margin.netting.requirement import Netting, NettingTerms, netting
+from relayer.margin.netting.requirement import PARTS_MAX, Netting, NettingTerms, netting
 from relayer.margin.solve.cure import Cure, cures
 from relayer.margin.solve.liquidation_price import LiquidationPrice, PriceFlip, liquidation_prices
 from relayer.margin.solve.wipe_out import WipeOut, wipe_out
@@ -35,12 +36,12 @@ UNITS_DECIMALS: Final = 18
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Hold what is known of one account, or of one risk group of it."""
+    """Hold what is known of one account, or of one risk group of it; without a search, nothing that needs one."""
 
     account: Account
     results: Mapping[Purpose, Evaluation]
     prices: tuple[LiquidationPrice, ...]
-    market_shock: WipeOut
+    market_shock: WipeOut | None
     withdrawable: tuple[Withdrawable, ...]
     cures: tuple[Cure, ...]
     said: VenueSaid | None
@@ -75,31 +76,51 @@ def purpose_of(text: str) -> Purpose:
         raise ConfigError("option --purpose", fault) from None
 
 
+@contextmanager
+def weighing(portfolio: Portfolio) -> Iterator[None]:
+    """Turn what a rule set refuses while it weighs into a fault of the file. Raises: ConfigError."""
+    try:
+        yield
+    except ValueError as error:
+        fix = "the parameters contradict themselves, the market or the accounts"
+        raise ConfigError(portfolio.source, Fault("rules", str(error), fix)) from error
+
+
 def evaluations(portfolio: Portfolio, account: Account) -> Mapping[Purpose, Evaluation]:
-    """Evaluate an account for every purpose."""
-    return {
-        purpose: evaluate(account, portfolio.market, portfolio.rules, purpose, buffer_ppm=portfolio.buffer_ppm)
-        for purpose in PURPOSES
-    }
+    """Evaluate an account for every purpose. Raises: ConfigError for parameters that contradict themselves."""
+    with weighing(portfolio):
+        return {
+            purpose: evaluate(account, portfolio.market, portfolio.rules, purpose, buffer_ppm=portfolio.buffer_ppm)
+            for purpose in PURPOSES
+        }
 
 
-def figures_of(portfolio: Portfolio, account: Account) -> tuple[Figures, ...]:
-    """Return the figures of an account, of each of its risk groups where it has several."""
+def figures_of(portfolio: Portfolio, account: Account, *, with_search: bool = True) -> tuple[Figures, ...]:
+    """Return the figures of an account, of each of its risk groups where it has several.
+
+    Raises: ConfigError for parameters that contradict themselves.
+    """
     divided = parts(account, By.GROUP)
-    if len(divided) == 1:
-        return (_figures(portfolio, account, portfolio.said.get(account.name)),)
-    return tuple(_figures(portfolio, _named(part, f"{account.name} [{key or 'rest'}]"), None) for key, part in divided)
+    with weighing(portfolio):
+        if len(divided) == 1:
+            return (_figures(portfolio, account, portfolio.said.get(account.name), with_search=with_search),)
+        return tuple(
+            _figures(portfolio, _named(part, f"{account.name} [{key or 'rest'}]"), None, with_search=with_search)
+            for key, part in divided
+        )
 
 
 def _named(account: Account, name: str) -> Account:
     return Account(name, account.legs, account.mode, account.unread)
 
 
-def _figures(portfolio: Portfolio, account: Account, said: VenueSaid | None) -> Figures:
-    market, rules = portfolio.market, portfolio.rules
+def _figures(portfolio: Portfolio, account: Account, said: VenueSaid | None, *, with_search: bool) -> Figures:
+    market, rules, results = portfolio.market, portfolio.rules, evaluations(portfolio, account)
+    if not with_search:
+        return Figures(account, results, (), None, (), (), said)
     return Figures(
         account=account,
-        results=evaluations(portfolio, account),
+        results=results,
         prices=liquidation_prices(account, market, rules),
         market_shock=wipe_out(account, market, rules),
         withdrawable=withdrawables(account, market, rules),
@@ -109,12 +130,16 @@ def _figures(portfolio: Portfolio, account: Account, said: VenueSaid | None) -> 
 
 
 def together_of(portfolio: Portfolio, account: Account) -> Together | None:
-    """Return exposures and netting of an account on several chains or venues; None for one place alone."""
-    by = next((by for by in (By.CHAIN, By.VENUE) if len(parts(account, by)) > 1), None)
+    """Return exposures and netting of an account on several chains or venues, at most `PARTS_MAX`; None else.
+
+    Raises: ConfigError for parameters that contradict themselves.
+    """
+    by = next((by for by in (By.CHAIN, By.VENUE) if 1 < len(parts(account, by)) <= PARTS_MAX), None)
     if by is None:
         return None
     sizes = {leg.name: size for leg in account.legs if (size := _size(portfolio, leg)) is not None}
-    found = netting(account, portfolio.market, portfolio.rules, Purpose.MAINTENANCE, NettingTerms(by))
+    with weighing(portfolio):
+        found = netting(account, portfolio.market, portfolio.rules, Purpose.MAINTENANCE, NettingTerms(by))
     return Together(account.name, exposures(account, portfolio.market, sizes), found)
 
 
@@ -158,7 +183,7 @@ def figures_json(portfolio: Portfolio, figures: Figures) -> dict[str, Json]:
             str(purpose): evaluation_json(portfolio, figures.account, one) for purpose, one in figures.results.items()
         },
         "liquidation_prices": [_price_json(one, shift) for one in figures.prices],
-        "market_shock_ppm": _shock_json(figures.market_shock),
+        "market_shock_ppm": None if figures.market_shock is None else _shock_json(figures.market_shock),
         "withdrawable": [
             {
                 "leg": one.leg,

@@ -36,6 +36,16 @@ def _as_written(rules: RuleSet, accounts: Sequence[Account], name: str) -> RuleS
     return rules
 
 
+def _with_known_scenarios(rules: SpanRules, accounts: Sequence[Account], name: str) -> SpanRules:
+    """Refuse commodities that name scenarios which their arrays do not have. Raises: ValueError."""
+    del accounts, name
+    for one in rules.commodities:
+        scenarios = min((len(contract.array) for contract in one.contracts), default=0)
+        if not all(0 <= number < scenarios for number in (*one.pairs, *one.still)):
+            raise ValueError(f"{one.name}: pairs and still must be numbers from 0 of its {scenarios} scenarios")
+    return rules
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """Hold the rule sets of one class of parameters: names, scales of numbers and indices, money (None: the loan's).
@@ -70,7 +80,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
         Scales(by_field=(("open_interest_lower", 6), ("open_interest_upper", 6))),
         unit=QUOTE_QUANTUMS,
     ),
-    Family("Span", ("span@1",), SpanRules, SPAN_SCALES, names_contracts=True),
+    Family("Span", ("span@1",), SpanRules, SPAN_SCALES, finish=_with_known_scenarios, names_contracts=True),
     Family("Grid", ("grid@1",), GridRules, Scales(default=18)),
     Family("DeriveSrm", ("derive_srm@1",), DeriveSrm, Scales(default=18)),
     Family("DerivePmrm", ("derive_pmrm@1",), DerivePmrm, Scales(default=18)),
