@@ -26,7 +26,7 @@ outside it from being borrowed against lists them in `modes` with LTV 0 and thei
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -36,7 +36,7 @@ from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, Rol
 from relayer.margin.engine.lines import closed, leg_line
 from relayer.margin.engine.result import USD, Evaluation, TermLine, Unit, Verdict, health_of
 from relayer.margin.fixed_point import PERCENT
-from relayer.margin.models.lending import fault_of, gap_of
+from relayer.margin.models.lending import fault_of, gap_of, price_at
 from relayer.margin.rulesets.aave_v3 import (
     AAVE_REVISIONS,
     BASE_TO_E18,
@@ -48,8 +48,6 @@ from relayer.margin.rulesets.aave_v3 import (
     ThresholdRule,
     account_figures,
     available_borrow,
-    collateral_value,
-    debt_value,
     terms_bps,
     to_leaf_figures,
 )
@@ -58,6 +56,7 @@ from relayer.margin.view import Purpose, Rounding
 BASE_DECIMALS: Final = 8
 
 Part = AaveCollateral | AaveDebt
+Values = tuple[Iterator[int], Iterator[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ class AaveRules:
         price, indices = market.prices.get(leg.asset), market.indices.get(leg.asset)
         if price is None or indices is None or min(indices.supply, indices.borrow) <= 0:
             return f"no {'price' if price is None else 'index'} of {leg.asset}"
-        used = price.scaled(BASE_DECIMALS).at(end, is_owed=leg.role is Role.DEBT)
+        used = price_at(price, BASE_DECIMALS, end, is_owed=leg.role is Role.DEBT)
         if leg.role is Role.DEBT:
             return AaveDebt(leg.amount, indices.borrow, used, leg.decimals)
         reserve = self.reserves.get(leg.asset)
@@ -156,7 +155,8 @@ class AaveRules:
         leaf = to_leaf_figures(figures)
         is_initial = purpose is Purpose.INITIAL
         requirement = leaf.initial_usd if is_initial else leaf.maintenance_usd
-        lines = [self._line(leg, part, is_initial=is_initial) for leg, part in form.parts]
+        values = iter(figures.collateral_values), iter(figures.debt_values)
+        lines = [self._line(leg, part, values, is_initial=is_initial) for leg, part in form.parts]
         is_met = _is_within_power(figures) if is_initial else figures.is_healthy
         exposure = sum(line.exposure for line in lines)
         return Evaluation(
@@ -181,16 +181,17 @@ class AaveRules:
             gaps=form.gaps,
         )
 
-    def _line(self, leg: Leg, part: Part, *, is_initial: bool) -> TermLine:
+    def _line(self, leg: Leg, part: Part, values: Values, *, is_initial: bool) -> TermLine:
+        """Return the line of a leg; `values` are those of the collateral and debts that counted, in their order."""
         revision = AAVE_REVISIONS[self.name]
         price = (part.price, BASE_DECIMALS)
         if isinstance(part, AaveDebt):
-            owed = debt_value(part, revision) * BASE_TO_E18
+            owed = next(values[1]) * BASE_TO_E18
             rounding = Rounding.DOWN if revision.thresholds is ThresholdRule.AVERAGES else Rounding.UP
             return leg_line(leg, f"{leg.asset} debt", price, (-owed, 0), rounding, owed)
         if part.threshold_bps == 0 and revision.thresholds is ThresholdRule.AVERAGES:
             return leg_line(leg, f"{leg.asset} with threshold 0 does not count", price, (0, 0), Rounding.EXACT)
-        value = collateral_value(part, revision) * BASE_TO_E18
+        value = next(values[0]) * BASE_TO_E18
         ltv, threshold = terms_bps(part, revision)
         usable = ltv if is_initial else threshold
         required = value - value // PERCENT * usable

@@ -33,7 +33,7 @@ from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, Rol
 from relayer.margin.engine.lines import closed, leg_line
 from relayer.margin.engine.result import USD, Evaluation, TermLine, Unit, Verdict, health_of
 from relayer.margin.fixed_point import wad_mul_down
-from relayer.margin.models.lending import fault_of, gap_of
+from relayer.margin.models.lending import fault_of, gap_of, price_at
 from relayer.margin.rulesets.comet import (
     VALUE_TO_E18,
     Answer,
@@ -153,7 +153,7 @@ class CometRules:
         """Return the venue's form of one balance, None where nothing is known of it, and what is missing."""
         amount, decimals = sum(leg.amount for leg in legs), legs[0].decimals
         price = market.prices.get(asset)
-        used = None if price is None else price.scaled(PRICE_DECIMALS).at(end, is_owed=amount < 0)
+        used = None if price is None else price_at(price, PRICE_DECIMALS, end, is_owed=amount < 0)
         reason = f"no price of {asset}" if used is None else ""
         if asset != self.base:
             (one,) = (one for one in self.assets if one.asset == asset)

@@ -33,7 +33,7 @@ from relayer.margin.engine.about import Family, MonotoneInput, RuleSetInfo, Tren
 from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, Role
 from relayer.margin.engine.lines import leg_line, overlay_line
 from relayer.margin.engine.result import USD, Evaluation, TermLine, Unit, Verdict, health_of
-from relayer.margin.models.lending import fault_of, gap_of
+from relayer.margin.models.lending import fault_of, gap_of, price_at
 from relayer.margin.rulesets.haircut import (
     PPM_TO_E18,
     DebtGrowth,
@@ -267,7 +267,7 @@ class HaircutRules:
     def _debt_line(self, leg: Leg, market: MarketData, end: End) -> TermLine:
         asset = self.assets[leg.asset]
         growth = DebtGrowth(asset.rate_ppm, self._age_s(leg, market), asset.liability_ppm)
-        price = market.prices[leg.asset].scaled(PRICE_DECIMALS).at(end, is_owed=True)
+        price = price_at(market.prices[leg.asset], PRICE_DECIMALS, end, is_owed=True)
         owed = debt_value_up(abs(leg.amount), price, leg.decimals, growth)
         label = f"{leg.asset} debt on {leg.chain}, grown for {growth.age_s} s"
         return leg_line(leg, label, (price, PRICE_DECIMALS), (-owed, 0), Rounding.UP, owed)
@@ -286,12 +286,12 @@ class HaircutRules:
 
 def _capped_price(name: str, asset: HaircutAsset, market: MarketData, end: End) -> int:
     """Return the price of what is held, at 10^18, never above its cap."""
-    price = market.prices[name].scaled(PRICE_DECIMALS).at(end, is_owed=False)
+    price = price_at(market.prices[name], PRICE_DECIMALS, end, is_owed=False)
     if isinstance(asset.cap, StableCap):
         return min(price, asset.cap.cap_e18)
     if isinstance(asset.cap, GrowthCap):
         cap = asset.cap
-        underlying = market.prices[cap.underlying].scaled(PRICE_DECIMALS).at(end, is_owed=False)
+        underlying = price_at(market.prices[cap.underlying], PRICE_DECIMALS, end, is_owed=False)
         age_s = market.as_of_s - cap.snapshot_s
         return min(price, growth_capped_down(cap.snapshot_e18, cap.growth_ppm, age_s, underlying))
     return price

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from relayer.margin.engine.inputs import Gap, Leg, Role
+from proofs.units import rescale_down, rescale_up
+from relayer.margin.engine.inputs import End, Gap, Leg, Price, Role
 
 TOKEN_DECIMALS_MAX: Final = 77
 """10^77 is the largest power of ten below 2^256."""
@@ -26,3 +27,12 @@ def gap_of(leg: Leg, reason: str) -> Gap:
     """Return the gap of a leg that could not be weighed: what is held counts zero, what is owed is not known."""
     is_held = leg.role is Role.COLLATERAL or (leg.role is Role.CASH and leg.amount > 0)
     return Gap(leg.name, reason, is_held and leg.amount > 0)
+
+
+def price_at(price: Price, decimals: int, end: End, *, is_owed: bool) -> int:
+    """Return one end of a price at a number of decimals, outward: what `Price.scaled` and `at` say, for less work."""
+    if price.decimals == decimals:
+        return price.at(end, is_owed=is_owed)
+    if (end is End.LOW) == is_owed:
+        return rescale_up(price.high, price.decimals, decimals)
+    return rescale_down(price.low, price.decimals, decimals)

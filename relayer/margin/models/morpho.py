@@ -25,7 +25,7 @@ from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, Rol
 from relayer.margin.engine.lines import closed, leg_line
 from relayer.margin.engine.result import Evaluation, TermLine, Unit, Verdict, health_of
 from relayer.margin.fixed_point import wad_mul_down
-from relayer.margin.models.lending import fault_of, gap_of
+from relayer.margin.models.lending import fault_of, gap_of, price_at
 from relayer.margin.rulesets.morpho import (
     ORACLE_ONE,
     MorphoMarket,
@@ -112,7 +112,7 @@ class MorphoRules:
                 gaps.append(gap_of(leg, f"no price of {self.market}"))
             legs.append(leg)
         known = totals or NO_TOTALS
-        used = 0 if price is None else price.scaled(PRICE_DECIMALS).at(end, is_owed=False)
+        used = 0 if price is None else price_at(price, PRICE_DECIMALS, end, is_owed=False)
         position = MorphoPosition(_sum(legs, Role.COLLATERAL), _sum(legs, Role.DEBT))
         return MorphoForm(_market(known, used, self.lltv_wad), position, tuple(legs), tuple(gaps))
 
