@@ -6,7 +6,7 @@
 | Repay, Borrow | a debt leg | in the leg's own smallest unit (scaled balances, shares) |
 | Trade | a perp, future or option leg | signed change of size, at a price in dollars |
 | AddLeg, Remove | a whole leg | - |
-| Shock, SetPrice | a price, the forwards of the asset with it | averages over time stay: a shock is sudden |
+| Shock, SetPrice | a price; forwards and the perpetual of the asset move with it | averages stay: a shock is sudden |
 
 A trade of a perp or a future moves the entry value by size · price, rounded up (against the account), so that profit
 made and profit open together stay what they were at that price. An option's premium is paid from, or into, a cash leg.
@@ -21,6 +21,7 @@ from typing import Final, assert_never
 from proofs.units import PPM, mul_div_up
 from relayer.margin.engine.inputs import Account, Leg, MarketData, Price, Role
 from relayer.margin.engine.result import USD, Unit
+from relayer.margin.models.quotes import perp_name
 
 SHIFT_MIN_PPM: Final = 1 - PPM
 """A price never falls to zero: that is no price."""
@@ -128,11 +129,23 @@ def shocked(market: MarketData, shift_ppm: int, assets: tuple[str, ...] = ()) ->
     """Return the market with prices shifted, outward. Raises: ValueError for an unpriced asset, or a fall to zero."""
     if shift_ppm < SHIFT_MIN_PPM:
         raise ValueError(f"shift {shift_ppm} ppm: a price cannot fall to zero, {SHIFT_MIN_PPM} ppm is the most")
+    before = market
     for asset in assets or tuple(market.prices):
-        before = price_of(market, asset)
-        after = before.shifted(shift_ppm)
-        market = market.with_price(asset, after if after.low > 0 else replace(after, low=1))
+        after = price_of(before, asset).shifted(shift_ppm)
+        market = repriced(market, asset, after if after.low > 0 else replace(after, low=1))
     return market
+
+
+def repriced(market: MarketData, asset: str, price: Price) -> MarketData:
+    """Return the market with another price of one asset; its forwards and its perpetual move by the same ratio."""
+    before, perpetual = market.prices.get(asset), market.prices.get(perp_name(asset))
+    market = market.with_price(asset, price)
+    if before is None or perpetual is None:
+        return market
+    after = price.scaled(before.decimals) if price.decimals != before.decimals else price
+    low = max(1, perpetual.low * after.low // before.low)
+    high = max(low, -(-perpetual.high * after.high // before.high))
+    return market.with_price(perp_name(asset), replace(perpetual, low=low, high=high))
 
 
 def price_of(market: MarketData, asset: str) -> Price:
@@ -165,7 +178,7 @@ def trade_value_up(leg: Leg, size: int, price: int, price_decimals: int, decimal
 def _priced(market: MarketData, change: SetPrice) -> MarketData:
     if not 0 < change.price.low <= change.price.high:
         raise ValueError(f"{change.asset}: a price must satisfy 0 < low <= high")
-    return market.with_price(change.asset, change.price)
+    return repriced(market, change.asset, change.price)
 
 
 def _changed(

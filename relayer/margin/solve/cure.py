@@ -24,6 +24,7 @@ from relayer.margin.engine.evaluate import BUFFER_PPM, RuleSet, evaluate
 from relayer.margin.engine.inputs import Account, End, Leg, MarketData, Role
 from relayer.margin.engine.result import Evaluation, TermLine, Unit
 from relayer.margin.solve.changes import HELD, TRADED, trade_value_up
+from relayer.margin.solve.low_end import LowEnd
 from relayer.margin.solve.search import Question, between, first_flip
 from relayer.margin.view import Purpose
 
@@ -138,16 +139,17 @@ def _cure(account: Account, market: MarketData, rules: RuleSet, candidate: Candi
     if candidate.way is Way.REDUCE and leg.role is not Role.OPTION and leg.asset not in market.prices:
         return None
 
-    def after(amount: int) -> Evaluation:
+    def after(amount: int, weighed_by: RuleSet) -> Evaluation:
         held = helped(account, market, rules, candidate, amount)
-        return evaluate(held, market, rules, Purpose.LIQUIDATION_END, buffer_ppm=buffer_ppm)
+        return evaluate(held, market, weighed_by, Purpose.LIQUIDATION_END, buffer_ppm=buffer_ppm)
 
-    ask = Question(lambda amount: amount > 0 and after(amount).is_healthy)
+    low = LowEnd(rules)
+    ask = Question(lambda amount: amount > 0 and after(amount, low).is_healthy)
     pair = first_flip(ask, 0, _stops(candidate))
     if pair is None:
         return None
     amount = between(ask, *pair)[1]
-    result = after(amount)
+    result = after(amount, rules)
     before = evaluate(account, market, rules, Purpose.MAINTENANCE)
     cost = abs(_size(result, leg.name) - _size(before, leg.name))
     return Cure(candidate.way, leg.name, leg.asset, leg.chain, amount, leg.decimals, cost, result, ask.count + 3)

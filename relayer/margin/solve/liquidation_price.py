@@ -1,7 +1,7 @@
 """Liquidation price: per asset the nearest price below and above at which the verdict is no longer that of now.
 
 The price of an asset is an interval: it is moved as a whole, and its low end is what is reported. Only one price moves,
-forwards of the asset with it; all else stays.
+forwards and perpetual of the asset with it; all else stays.
 
 | excess in one price | found by | `is_exact` |
 |---|---|---|
@@ -21,7 +21,8 @@ from typing import Final
 from relayer.margin.engine.evaluate import RuleSet, evaluate
 from relayer.margin.engine.inputs import Account, MarketData, Price
 from relayer.margin.engine.result import Evaluation, Verdict
-from relayer.margin.solve.changes import price_of
+from relayer.margin.solve.changes import price_of, repriced
+from relayer.margin.solve.low_end import LowEnd
 from relayer.margin.solve.search import Question, between, doublings, first_flip, highest, stops_above, stops_below
 from relayer.margin.solve.shape import is_concave, sensitive_assets
 from relayer.margin.view import Purpose
@@ -95,7 +96,7 @@ class _Search:
     """Ask for the verdict at prices of one asset, each price once."""
 
     def __init__(self, account: Account, market: MarketData, rules: RuleSet, asset: str, purpose: Purpose) -> None:
-        self._inputs = account, market, rules, purpose
+        self._inputs = account, market, LowEnd(rules), purpose
         self._asset, self._price = asset, price_of(market, asset)
         self._known: dict[int, Evaluation] = {}
         self._ask = Question(lambda low: self.result(low).is_healthy)
@@ -113,7 +114,7 @@ class _Search:
             account, market, rules, purpose = self._inputs
             high = low + self._price.high - self._price.low
             moved = Price(low, high, self._price.decimals, self._price.confidence_e18)
-            self._known[low] = evaluate(account, market.with_price(self._asset, moved), rules, purpose)
+            self._known[low] = evaluate(account, repriced(market, self._asset, moved), rules, purpose)
         return self._known[low]
 
     def below(self) -> _Found | None:

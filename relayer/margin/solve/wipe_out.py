@@ -21,6 +21,7 @@ from relayer.margin.engine.evaluate import RuleSet, evaluate
 from relayer.margin.engine.inputs import Account, MarketData
 from relayer.margin.engine.result import Evaluation
 from relayer.margin.solve.changes import SHIFT_MIN_PPM, shocked
+from relayer.margin.solve.low_end import LowEnd
 from relayer.margin.solve.search import Question, between, first_flip
 from relayer.margin.solve.shape import is_concave, is_jointly_concave, sensitive_assets
 from relayer.margin.view import Purpose
@@ -62,11 +63,12 @@ def wipe_out(account: Account, market: MarketData, rules: RuleSet, asset: str = 
     Raises: ValueError for an unpriced asset.
     """
     known: dict[int, Evaluation] = {}
+    low = LowEnd(rules)
 
     def result(shift_ppm: int) -> Evaluation:
         if shift_ppm not in known:
             moved = shocked(market, shift_ppm, (asset,) if asset else ()) if shift_ppm else market
-            known[shift_ppm] = evaluate(account, moved, rules, Purpose.MAINTENANCE)
+            known[shift_ppm] = evaluate(account, moved, low, Purpose.MAINTENANCE)
         return known[shift_ppm]
 
     exact = (is_concave if asset else is_jointly_concave)(account, rules, Purpose.MAINTENANCE)

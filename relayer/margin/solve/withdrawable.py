@@ -14,6 +14,7 @@ from relayer.margin.engine.evaluate import RuleSet, evaluate
 from relayer.margin.engine.inputs import Account, Leg, MarketData
 from relayer.margin.engine.result import Evaluation, Verdict
 from relayer.margin.solve.changes import HELD
+from relayer.margin.solve.low_end import LowEnd
 from relayer.margin.solve.search import Question, between
 from relayer.margin.view import Purpose
 
@@ -33,6 +34,7 @@ class Withdrawable:
 
 def withdrawables(account: Account, market: MarketData, rules: RuleSet) -> tuple[Withdrawable, ...]:
     """Return the withdrawable amount of every collateral leg, and every cash leg above zero, in the legs' order."""
+    rules = LowEnd(rules)
     now = evaluate(account, market, rules, Purpose.INITIAL)
     legs = (leg for leg in account.legs if leg.role in HELD and leg.amount > 0)
     return tuple(_withdrawable(account, market, rules, leg, now) for leg in legs)

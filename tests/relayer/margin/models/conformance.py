@@ -126,6 +126,15 @@ class Conformance:
             assert RANK[result.verdict] <= max(RANK[priced.verdict], RANK[Verdict.UNKNOWN])
         assert result.verdict is not Verdict.UNHEALTHY
 
+    def an_option_without_a_market_counts_zero_or_makes_unknown(self, account: Account, market: MarketData) -> None:
+        options = {leg.name: leg for leg in account.legs if leg.role is Role.OPTION and leg.amount}
+        for result in self.results(account, replace(market, expiries={})):
+            gaps = {gap.leg: gap.is_collateral for gap in result.gaps}
+            if market.expiries:
+                assert gaps == {name: leg.amount > 0 for name, leg in options.items()}
+            if not all(gaps.values()):
+                assert result.verdict is Verdict.UNKNOWN
+
     def what_was_never_read_is_never_forgotten(self, account: Account, market: MarketData) -> None:
         debt = replace(account, unread=(Gap("a debt", "no answer", is_collateral=False),))
         asset = replace(account, unread=(Gap("a deposit", "no answer", is_collateral=True),))

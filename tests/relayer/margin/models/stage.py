@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from relayer.margin.engine.evaluate import RuleSet
 from relayer.margin.engine.inputs import Account, Leg, MarketData, Price, Role
 from relayer.margin.view import Purpose
+from tests.relayer.margin.strategies import UNHURRIED
 
 SIGNED = frozenset({Role.CASH, Role.PERP, Role.FUTURE, Role.OPTION})
 
@@ -28,6 +30,7 @@ class Stage(Protocol):
     accounts: tuple[Account, ...]
     is_verdict_of_excess: bool
     averaged: frozenset[Purpose]
+    is_slow: bool
 
     def price_key(self, leg: Leg) -> str | None:
         """Return the name of the price that the leg needs, None where it needs none."""
@@ -46,7 +49,7 @@ class TemplateStage:
     `most` is the greatest amount of each leg; signed roles go as far below zero. `entry` bounds entry values and
     accruals. `is_verdict_of_excess`: the maintenance verdict is the sign of excess. `averaged`: for these purposes the
     venue cuts an average of weights to a basis point, so that less of one asset may lift the average of all by that
-    much of the collateral.
+    much of the collateral. `is_slow`: it prices options, so fewer accounts are drawn.
     """
 
     name: str
@@ -60,6 +63,7 @@ class TemplateStage:
     fixed_prices: frozenset[str] = frozenset()
     is_verdict_of_excess: bool = True
     averaged: frozenset[Purpose] = frozenset()
+    is_slow: bool = False
     more: tuple[Account, ...] = field(default=())
 
     @property
@@ -74,6 +78,12 @@ class TemplateStage:
 
     def some_markets(self) -> st.SearchStrategy[MarketData]:
         return _markets(self)
+
+
+def drawn(stage: Stage, examples: int) -> settings:
+    """Return settings for so many examples, a quarter of them for a slow stage."""
+    count = -(-examples // 4) if stage.is_slow else examples
+    return settings(max_examples=count, deadline=None, suppress_health_check=UNHURRIED)
 
 
 def amounts(role: Role, most: int) -> st.SearchStrategy[int]:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.relayer.margin.models.stages_linear import LINEAR_STAGES
+from tests.relayer.margin.models.stages_scenario import SCENARIO_STAGES
 
-STAGES = (*LINEAR_STAGES,)
+STAGES = (*LINEAR_STAGES, *SCENARIO_STAGES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from proofs.types import ChainId
+from proofs.types import ChainId, Encumbrance
 from proofs.units import E18
 from relayer.margin.engine.inputs import Account, Indices, Leg, MarketData, Role, Totals
 from relayer.margin.engine.result import Unit
@@ -14,10 +14,12 @@ from relayer.margin.models.aave import AaveReserve, AaveRules
 from relayer.margin.models.comet import CometAsset, CometRules
 from relayer.margin.models.cross_perp import CrossPerpRules
 from relayer.margin.models.dydx import DydxRules, DydxTerms
+from relayer.margin.models.haircut import Depeg, GrowthCap, HaircutAsset, HaircutChain, HaircutRules, StableCap
 from relayer.margin.models.morpho import MorphoRules
 from relayer.margin.models.tiers import TiersRules
 from relayer.margin.rulesets.aave_v3 import AaveEmode
 from relayer.margin.rulesets.dydx_v4 import LiquidityTier
+from relayer.margin.rulesets.haircut import ShareLimit
 from relayer.margin.rulesets.hyperliquid_tiers import MarginTier, TieredMargin
 from relayer.margin.view import Purpose
 from tests.relayer.margin.build import BTC_PERP, BTCX_B, ETH_PERP, ETHX_C, RULES, USDX_A
@@ -125,6 +127,40 @@ MORPHO: Final = TemplateStage(
     key=lambda leg: "WETH/USDC" if leg.role is Role.COLLATERAL else None,
 )
 
+HAIRCUT_LEGS: Final = tuple(
+    replace(leg, block_time_s=DAY_S - 20 * place, encumbrance=Encumbrance.ESCROWED)
+    for place, leg in enumerate(
+        (
+            *LENDER.legs,
+            held("steth held", "STETH", 2 * E18, TWO),
+            held("eth elsewhere", "ETH", E18, TWO),
+            cash("usdc cash", "USDC", -(10**6)),
+        )
+    )
+)
+HAIRCUT_CHAIN: Final = HaircutChain(10_000, 20_000, 900, finality_s=700, relay_s=20, bridges_ppm={"BTC": 30_000})
+
+
+def haircut(name: str, assets: dict[str, HaircutAsset]) -> TemplateStage:
+    rules = HaircutRules(assets, {ONE: HAIRCUT_CHAIN, TWO: HAIRCUT_CHAIN}, 3_000_000, 50_000, 80_000, 10_000, 5 * E18)
+    prices = {**LENDING_PRICES, "STETH": point(3_100 * 10**8, 8)}
+    most = {**LENDER_MOST, "steth held": 5 * E18, "eth elsewhere": 5 * E18, "usdc cash": 10**10}
+    return TemplateStage(name, rules, MarketData(DAY_S, prices), Account("haircut", HAIRCUT_LEGS), most)
+
+
+PLAIN_ASSETS: Final = {
+    "ETH": HaircutAsset(100_000, 150_000, 800_000, rate_ppm=30_000, liability_ppm=1_010_000),
+    "BTC": HaircutAsset(120_000, 120_000, 700_000),
+    "USDC": HaircutAsset(10_000, 20_000, 50_000, rate_ppm=50_000),
+    "STETH": HaircutAsset(120_000, 170_000, 850_000),
+}
+CAPPED_ASSETS: Final = {
+    **PLAIN_ASSETS,
+    "ETH": replace(PLAIN_ASSETS["ETH"], depth_usd_e18=20_000 * E18, limit=ShareLimit(600_000, 1_000 * E18)),
+    "USDC": replace(PLAIN_ASSETS["USDC"], cap=StableCap(E18), depeg=Depeg(98 * 10**16, 4_000_000)),
+    "STETH": replace(PLAIN_ASSETS["STETH"], cap=GrowthCap("ETH", 103 * 10**16, 0, 90_000), limit=ShareLimit(200_000)),
+}
+
 # --- positions -------------------------------------------------------------------------------------------------------
 
 CROSS_PERP: Final = TemplateStage(
@@ -203,6 +239,8 @@ LINEAR_STAGES: Final = (
     aave("3.0"),
     COMET,
     MORPHO,
+    haircut("haircut@1", PLAIN_ASSETS),
+    haircut("haircut@1 with caps", CAPPED_ASSETS),
     CROSS_PERP,
     DYDX,
     TIERS,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.relayer.margin.models.conformance import Conformance, orders
-from tests.relayer.margin.models.stage import Stage
+from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import STAGES
-from tests.relayer.margin.strategies import UNHURRIED
 
 ON_ACCOUNTS = (
     Conformance.lines_add_up,
@@ -24,11 +23,11 @@ ON_ACCOUNTS = (
     Conformance.the_same_inputs_give_the_same_bytes,
     Conformance.a_stranger_leg_never_helps,
     Conformance.a_missing_price_counts_zero_or_makes_unknown,
+    Conformance.an_option_without_a_market_counts_zero_or_makes_unknown,
 )
 ON_INTERVALS = (Conformance.widening_an_interval_never_helps, Conformance.low_is_not_above_high)
 
 every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-quick = settings(max_examples=8, deadline=None, suppress_health_check=UNHURRIED)
 
 
 @every_stage
@@ -37,7 +36,7 @@ def test_rule_set__any_account__keeps_the_law(stage: Stage, law) -> None:
     for account in stage.accounts:
         law(Conformance(stage), account, stage.market)
 
-    @quick
+    @drawn(stage, 8)
     @given(stage.some_accounts(), stage.some_markets())
     def keeps(account, market) -> None:
         law(Conformance(stage), account, market)
@@ -48,7 +47,7 @@ def test_rule_set__any_account__keeps_the_law(stage: Stage, law) -> None:
 @every_stage
 @pytest.mark.parametrize("law", ON_INTERVALS, ids=lambda law: law.__name__)
 def test_rule_set__any_interval__keeps_the_law(stage: Stage, law) -> None:
-    @quick
+    @drawn(stage, 8)
     @given(stage.some_accounts(), stage.some_markets(), st.sampled_from((0, 1, 300, 50_000, 900_000)))
     def keeps(account, market, width_ppm) -> None:
         law(Conformance(stage), account, market, width_ppm)
@@ -58,7 +57,7 @@ def test_rule_set__any_interval__keeps_the_law(stage: Stage, law) -> None:
 
 @every_stage
 def test_rule_set__permuted_legs__same_verdict_and_figures(stage: Stage) -> None:
-    @quick
+    @drawn(stage, 8)
     @given(stage.some_accounts(), stage.some_markets(), orders(len(stage.accounts[0].legs)))
     def keeps(account, market, order) -> None:
         Conformance(stage).the_order_of_legs_does_not_matter(account, market, order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from proofs.units import E18
 from relayer.margin.engine.evaluate import evaluate
@@ -13,13 +13,11 @@ from relayer.margin.engine.inputs import Gap, Leg, OptionTerms, Role
 from relayer.margin.solve.cure import Candidate, Way, candidates, cures, helped
 from relayer.margin.solve.withdrawable import withdrawables
 from relayer.margin.view import Purpose
-from tests.relayer.margin.models.stage import Stage
+from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import STAGES
 from tests.relayer.margin.solve.build import BOOK, MARKET, POOL, TWO, borrower, trader
-from tests.relayer.margin.strategies import UNHURRIED
 
 every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-few = settings(max_examples=5, deadline=None, suppress_health_check=UNHURRIED)
 
 # --- withdrawable ----------------------------------------------------------------------------------------------------
 
@@ -75,7 +73,7 @@ def test_withdrawable__cash_that_is_borrowed__is_not_listed() -> None:
 
 @every_stage
 def test_withdrawable__of_any_stage__met_there_and_not_one_unit_more(stage: Stage) -> None:
-    @few
+    @drawn(stage, 4)
     @given(stage.some_accounts(), stage.some_markets())
     def holds(account, market) -> None:
         is_met = evaluate(account, market, stage.rules, Purpose.INITIAL).is_healthy
@@ -197,7 +195,7 @@ def test_candidates__of_an_account__every_leg_by_its_role() -> None:
 
 @every_stage
 def test_cure__of_any_stage__reaches_the_goal_and_not_with_one_unit_less(stage: Stage) -> None:
-    @few
+    @drawn(stage, 4)
     @given(stage.some_accounts(), stage.some_markets())
     def holds(account, market) -> None:
         before = evaluate(account, market, stage.rules, Purpose.LIQUIDATION_END)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from relayer.margin.engine.evaluate import evaluate
 from relayer.margin.engine.inputs import Gap, Leg, OptionTerms, Role
@@ -14,10 +14,9 @@ from relayer.margin.solve.changes import shocked
 from relayer.margin.solve.wipe_out import Distance, wipe_out, wipe_outs
 from relayer.margin.solve.without import By, is_held, without
 from relayer.margin.view import Purpose
-from tests.relayer.margin.models.stage import Stage
+from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import STAGES
 from tests.relayer.margin.solve.build import BOOK, MARKET, ONE, POOL, TWO, borrower, trader
-from tests.relayer.margin.strategies import UNHURRIED
 
 # --- wipe-out --------------------------------------------------------------------------------------------------------
 
@@ -68,7 +67,7 @@ def test_wipe_out__asset_without_price__refused() -> None:
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_wipe_out__of_any_stage__reached_there_and_not_one_ppm_before(stage: Stage) -> None:
-    @settings(max_examples=4, deadline=None, suppress_health_check=UNHURRIED)
+    @drawn(stage, 4)
     @given(stage.some_accounts(), stage.some_markets())
     def holds(account, market) -> None:
         found = wipe_out(account, market, stage.rules)

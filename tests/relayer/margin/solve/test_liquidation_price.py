@@ -15,10 +15,9 @@ from relayer.margin.engine.inputs import Account, End, Gap, MarketData, Price
 from relayer.margin.engine.result import USD, Evaluation, Verdict, health_of
 from relayer.margin.solve.liquidation_price import liquidation_price, liquidation_prices
 from relayer.margin.view import Purpose
-from tests.relayer.margin.models.stage import Stage
+from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import STAGES
 from tests.relayer.margin.solve.build import BOOK, MARKET, POOL, at, borrower, trader
-from tests.relayer.margin.strategies import UNHURRIED
 
 HEALTHY, UNHEALTHY, UNKNOWN = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
 
@@ -183,7 +182,7 @@ def test_flips__by_brute_force_on_small_prices__are_the_nearest() -> None:
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_flip__of_any_stage__verdict_changes_there_and_not_one_unit_before(stage: Stage) -> None:
-    @settings(max_examples=5, deadline=None, suppress_health_check=UNHURRIED)
+    @drawn(stage, 4)
     @given(stage.some_accounts(), stage.some_markets(), st.data())
     def holds(account, market, data) -> None:
         asset = data.draw(st.sampled_from(sorted(market.prices)))

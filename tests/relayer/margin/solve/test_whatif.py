@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from proofs.units import E18
 from relayer.margin.engine.evaluate import evaluate
@@ -14,10 +14,9 @@ from relayer.margin.models.aave import AaveReserve, AaveRules
 from relayer.margin.solve.changes import Deposit, Repay, Shock, Withdraw, applied
 from relayer.margin.solve.whatif import Flip, flips, whatif
 from relayer.margin.view import Purpose
-from tests.relayer.margin.models.stage import Stage
+from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import STAGES
 from tests.relayer.margin.solve.build import MARKET, POOL, at, borrower
-from tests.relayer.margin.strategies import UNHURRIED
 
 STRICTER = AaveRules("aave@3.7", {"ETH": AaveReserve(5_000, 5_000, {}), "USDC": AaveReserve(7_500, 7_800, {})})
 
@@ -39,7 +38,7 @@ def test_whatif__repaid_and_shocked__figures_by_hand() -> None:
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_whatif__any_stage__is_what_then_happens_and_lines_explain_it(stage: Stage) -> None:
-    @settings(max_examples=6, deadline=None, suppress_health_check=UNHURRIED)
+    @drawn(stage, 4)
     @given(stage.some_accounts(), stage.some_markets())
     def holds(account, market) -> None:
         changes = [Shock(-123_456)]
