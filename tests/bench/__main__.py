@@ -52,12 +52,19 @@ def _weigh(report: Report, rounds: int) -> None:
     weigh(report, rounds)
 
 
+def _scan(report: Report, rounds: int) -> None:
+    from tests.bench.scenarios import scan_all
+
+    scan_all(report, min(rounds, ROUNDS_MIN))
+
+
 BENCHES: Mapping[str, Callable[[Report, int], None]] = {
     "proofs": _prove,
     "signing": _sign,
     "trees": _grow,
     "start": _start,
     "margin": _weigh,
+    "scenarios": _scan,
 }
 
 
