@@ -20,6 +20,7 @@ guessed.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -37,7 +38,7 @@ from relayer.margin.screens.unified import ScreenColumns, screen
 from relayer.margin.view import MarginView, Missing
 
 LOOKS_MAX: Final = 2_000
-"""Accounts looked at exactly for one question, at 0.2 ms each; a shock that touches more says how many it left out."""
+"""Exact looks for one question, up to half a millisecond each; beyond it the answer says that it is not complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +172,19 @@ def flips_of(book: Book, account: AccountId, changes: tuple[Change, ...], looks_
     for at in looked_at:
         held = under(book.reader.portfolio(book.accounts[at]), book.rules, rules)
         after[at] = evaluate(held, market, rules).status
-    if account in book.accounts:
+    place = place_of(book, account)
+    if place is not None:
         own = whatif(book.reader.portfolio(account), book.market, book.rules, changes)
-        after[book.accounts.index(account)] = own.after.status
+        after[place] = own.after.status
     flips = (Flip(book.accounts[at], book.views[at].status, after[at]) for at in sorted(after))
     found = tuple(flip for flip in flips if flip.before is not flip.after)
     return Flips(found, len(book.accounts), len(candidates), len(looked_at))
+
+
+def place_of(book: Book, account: AccountId) -> int | None:
+    """Return an account's index in the book, None where the frame does not have it."""
+    place = bisect_left(book.accounts, account)
+    return place if place < len(book.accounts) and book.accounts[place] == account else None
 
 
 def under(portfolio: Portfolio, before: MarginRules, rules: MarginRules) -> Portfolio:

@@ -22,6 +22,7 @@ from relayer.book import Book
 from relayer.flags import FlagState
 from relayer.pipeline_health import Health
 from relayer.store.port import Frames
+from relayer.whatif import place_of
 
 STORE_READS_MAX: Final = 4
 """Reads of history at once; a flood of them is told to come back and cannot hold up the writer."""
@@ -159,7 +160,7 @@ class Handlers:
             raise Problem(
                 Code.EXPIRED, f"frame {latest.row.frame} was valid until {latest.valid_until_s}", self._frame_s
             )
-        if account not in book.accounts:
+        if place_of(book, account) is None:
             raise Problem(Code.UNKNOWN_ACCOUNT, f"frame {book.frame_s} has no such account")
         asked = Asked(account, changes_of(body, book.rules), body.flips)
         if self._whatifs.locked():

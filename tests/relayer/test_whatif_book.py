@@ -21,6 +21,7 @@ from relayer.whatif import (
     PriceSet,
     PriceShift,
     flips_of,
+    place_of,
     whatif,
 )
 from tests.relayer.margin.build import BTC_PERP, ETH_PERP, RULES, USDX_A, B, C, World, account
@@ -130,3 +131,12 @@ def test_flips__of_a_thousand_accounts__look_at_those_in_reach_alone() -> None:
 
     assert found.flips == (Flip(accounts[500], Status.HEALTHY, Status.BAD_DEBT),)
     assert (found.screened, found.candidates) == (1_000, 1)
+
+
+def test_place__of_an_account__is_its_index_and_of_a_stranger_none() -> None:
+    book = book_of(World(ACCOUNTS), RULES)
+
+    places = [place_of(book, one) for one in (*ACCOUNTS, account(0), account(99))]
+
+    assert places == [*range(len(ACCOUNTS)), None, None]
+    assert flips_of(book, account(99), ()).flips == ()
