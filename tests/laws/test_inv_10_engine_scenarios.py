@@ -1,4 +1,4 @@
-"""INV-10 for scenarios: more of them never ask less, no credit is ever counted on in a stress, parts never need less."""
+"""INV-10 for scenarios: more never ask less, a stress counts on no credit, the whole never needs more than its parts."""
 
 from __future__ import annotations
 
