@@ -67,7 +67,7 @@ def explain_file(report: Report, file: Path, name: str, purpose_text: str, *, wi
     if len(accounts) > DETAILED_MAX:
         _listed(report, portfolio, accounts)
         return
-    found = []
+    found: list[Figures] = []
     for account in accounts:
         if with_search and sum(leg.role is Role.OPTION for leg in account.legs) > OPTIONS_QUICK:
             report.progress(f"searching prices that would liquidate {account.name}; --no-search leaves that out")

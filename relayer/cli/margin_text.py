@@ -20,6 +20,8 @@ MONEY_DECIMALS: Final = 2
 AMOUNT_DECIMALS: Final = 6
 RATIO_DECIMALS: Final = 4
 LABEL_WIDTH: Final = 29
+LABEL_WIDTH_ALONE: Final = 40
+"""Where no column of blocks needs the place."""
 BOUNDLESS: Final = 10**24
 """A ratio from a million on says no more than that there is next to nothing below the line."""
 ROUNDINGS: Final = MappingProxyType({Rounding.DOWN: "down", Rounding.UP: "up", Rounding.EXACT: ""})
@@ -90,7 +92,7 @@ def right(columns: Sequence[int], rows: Sequence[Sequence[str]], heads: Sequence
 
 def label_cell(text: str, width: int = LABEL_WIDTH) -> str:
     """Return a label broken into lines of a column."""
-    return "\n".join(wrap(text, width)) or text
+    return "\n".join(wrap(text.replace(" %", "\N{NO-BREAK SPACE}%"), width)).replace("\N{NO-BREAK SPACE}", " ") or text
 
 
 def price_at(price: int, decimals: int, shift: int) -> tuple[int, int]:
@@ -104,21 +106,23 @@ def line_rows(
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return heads and rows of an evaluation's lines, with their sums, amounts as `balance` counts them."""
     unit = result.unit
-    heads: tuple[str, ...] = ("line", "amount", "price", "equity", "requirement", "cut", "block")
-    rows: list[tuple[str, ...]] = [_line_row(line, unit, shift, balance(line)) for line in result.lines]
+    has_places = any(line.block_number for line in result.lines) or len(_chains(result)) > 1
+    width = LABEL_WIDTH if has_places else LABEL_WIDTH_ALONE
+    rows = [_line_row(line, unit, shift, balance(line), width) for line in result.lines]
     rows.append(("sum", "", "", money(result.equity, unit), money(result.requirement, unit, up=True), "", ""))
-    if (
-        not any(line.block_number for line in result.lines)
-        and len({line.chain for line in result.lines if line.leg}) < 2
-    ):
-        return heads[:-1], right((1, 2, 3, 4), [row[:-1] for row in rows], heads)
-    return heads, right((1, 2, 3, 4), rows, heads)
+    heads = ("line", "amount", "price", "equity", "requirement", "cut", "block")
+    shown = len(heads) if has_places else len(heads) - 1
+    return heads[:shown], right((1, 2, 3, 4), [row[:shown] for row in rows], heads)
 
 
-def _line_row(line: TermLine, unit: Unit, shift: int, balance: tuple[int, int]) -> tuple[str, ...]:
+def _chains(result: Evaluation) -> frozenset[str]:
+    return frozenset(str(line.chain) for line in result.lines if line.leg)
+
+
+def _line_row(line: TermLine, unit: Unit, shift: int, balance: tuple[int, int], width: int) -> tuple[str, ...]:
     place = f"{line.chain} {line.block_number}" if line.chain and line.block_number else (line.chain or "")
     return (
-        label_cell(line.label),
+        label_cell(line.label, width),
         amount(*balance) if line.leg else "",
         amount(*price_at(line.price, line.price_decimals, shift)) if line.price else "",
         money(line.value, unit),

@@ -73,6 +73,8 @@ def fault_of(details: ErrorDetails, prefix: Place = ()) -> Fault:
     """Translate one finding of pydantic into plain words."""
     place = [part for part in details["loc"] if not (isinstance(part, str) and part.endswith(TABLE))]
     key = key_path((*prefix, *place))
+    if not key.isprintable():
+        key = key.encode("unicode_escape").decode()
     kind = details["type"]
     if kind == "extra_forbidden":
         return Fault(key, "unknown key", f"remove it or correct its spelling ({SCHEMA_HINT})")
