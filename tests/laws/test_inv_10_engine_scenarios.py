@@ -1,4 +1,4 @@
-"""INV-10 for scenarios: more never ask less, a stress counts on no credit, the whole never needs more than its parts."""
+"""INV-10 for scenarios: more never ask less, a stress counts on no credit, the whole never needs more than parts."""
 
 from __future__ import annotations
 

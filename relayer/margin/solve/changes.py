@@ -129,11 +129,17 @@ def shocked(market: MarketData, shift_ppm: int, assets: tuple[str, ...] = ()) ->
     """Return the market with prices shifted, outward. Raises: ValueError for an unpriced asset, or a fall to zero."""
     if shift_ppm < SHIFT_MIN_PPM:
         raise ValueError(f"shift {shift_ppm} ppm: a price cannot fall to zero, {SHIFT_MIN_PPM} ppm is the most")
-    before = market
-    for asset in assets or tuple(market.prices):
-        after = price_of(before, asset).shifted(shift_ppm)
-        market = repriced(market, asset, after if after.low > 0 else replace(after, low=1))
+    moved = {asset: _shifted(price_of(market, asset), shift_ppm) for asset in assets or tuple(market.prices)}
+    for asset, price in moved.items():
+        market = repriced(market, asset, price)
+    for asset, price in moved.items():  # a perpetual that is named itself has moved twice
+        market = market.with_price(asset, price)
     return market
+
+
+def _shifted(price: Price, shift_ppm: int) -> Price:
+    after = price.shifted(shift_ppm)
+    return after if after.low > 0 else replace(after, low=1)
 
 
 def repriced(market: MarketData, asset: str, price: Price) -> MarketData:
