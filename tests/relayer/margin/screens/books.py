@@ -31,7 +31,7 @@ OTHER = ChainId("base")
 RAY = 10**27
 WAD = 10**18
 ASSETS = ("ETH", "BTC", "USDX", "GUSD", "TINY")
-DECIMALS = MappingProxyType({"ETH": 18, "BTC": 8, "USDX": 6, "GUSD": 2, "TINY": 0, "USDC": 6})
+DECIMALS = MappingProxyType({"ETH": 18, "BTC": 8, "USDX": 6, "GUSD": 2, "TINY": 0, "USDC": 6, "DAI": 18})
 BASE = MappingProxyType({"ETH": 3_000, "BTC": 60_000, "USDX": 1, "GUSD": 1, "TINY": 7})
 
 
@@ -55,7 +55,7 @@ def verdict(world: World, account: Account) -> Verdict:
 
 def plant(world: World, account: Account, offset: int) -> Account:
     """Return the account with the moved leg at the last healthy amount plus `offset` units into ill health."""
-    low, high = (0, 1) if world.is_owed else (-(2**60), 2**60)
+    low, high = (0, 1) if world.is_owed else (-(2**90), 2**90)
     sign = 1 if world.is_owed else -1
 
     def is_healthy(amount: int) -> bool:
@@ -115,15 +115,15 @@ def comet_world(draw: random.Random, *, wide: bool = False) -> World:
     assets = tuple(CometAsset(asset, 7 * 10**17, draw.randrange(WAD // 2, WAD)) for asset in ASSETS)
     market = MarketData(
         1,
-        {asset: price_of(draw, asset, wide=wide) for asset in (*ASSETS, "USDC")},
-        indices={"USDC": Indices(10**15 + draw.randrange(10**15), 10**15 + draw.randrange(10**15))},
+        {asset: price_of(draw, asset, wide=wide) for asset in (*ASSETS, "DAI")},
+        indices={"DAI": Indices(10**15 + draw.randrange(10**15), 10**15 + draw.randrange(10**15))},
     )
 
     def account(one: random.Random) -> Account:
         held = [_leg(f"{asset}+", Role.COLLATERAL, asset, skewed(one, DECIMALS[asset] + 6)) for asset in ASSETS]
-        return Account("a", (_leg("moved", Role.CASH, "USDC", one.randrange(-(10**12), 10**11)), *held))
+        return Account("a", (_leg("moved", Role.CASH, "DAI", one.randrange(-(10**24), 10**23)), *held))
 
-    return World(CometRules("USDC", assets), market, account, "moved", is_owed=False)
+    return World(CometRules("DAI", assets), market, account, "moved", is_owed=False)
 
 
 def morpho_world(draw: random.Random, *, wide: bool = False) -> World:

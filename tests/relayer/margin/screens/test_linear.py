@@ -89,6 +89,27 @@ def test_ticker__any_moves__float_sum_never_above_the_real_one(seed: int, count:
             assert total >= 0 or account in found
 
 
+def test_ticker__a_thousand_moves_without_a_full_sum__drift_stays_below_its_share_of_the_band() -> None:
+    draw = random.Random(11)
+    base = [Weight(Fraction(10**30, 7)), Weight(Fraction(-(10**29), 9), is_owed=True)]
+    rows = [[draw.randrange(1, 2**100) for _ in range(400)] for _ in range(2)]
+    columns = columns_of(rows)
+    ticker, drifted = Ticker(columns, Form(tuple(base))), 0
+    weights = base
+    for _ in range(MOVES_MAX):
+        weights = [replace(base[0], per_unit=base[0].per_unit * Fraction(draw.randrange(501, 2_000), 1_000)), base[1]]
+        ticker.tick(Form(tuple(weights)))
+
+    assert ticker.full_sums == 1
+    narrow = low_weights(weights) @ columns.amounts
+    for account in range(400):
+        total, _ = real(weights, rows, account)
+        assert Fraction(float(ticker._sums[account])) <= total
+        error = abs(ticker._sums[account] - low_weights(weights, MOVES_MAX) @ columns.amounts[:, account])
+        drifted += error > abs(Fraction(float(narrow[account])) - total)
+    assert drifted > 0  # without its share of the band, the drift would have left it
+
+
 @given(fractions)
 def test_up_and_down__any_fraction__enclose_it(value: Fraction) -> None:
     assert Fraction(down(value)) <= value <= Fraction(up(value))

@@ -11,11 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relayer.margin.engine.inputs import Account, Gap, MarketData
+from relayer.margin.engine.evaluate import evaluate
+from relayer.margin.engine.inputs import Account, Gap, Leg, MarketData, Role
 from relayer.margin.engine.result import Verdict
+from relayer.margin.models.span import SpanRules
 from relayer.margin.screens.columns import AMOUNT_MAX, columns_of
 from relayer.margin.screens.screen import Tickers, form_of, screen
-from tests.relayer.margin.screens.books import WORLDS, World, plant, price_of, verdict
+from relayer.margin.view import Purpose
+from tests.relayer.margin.models.stage import Stage, drawn
+from tests.relayer.margin.models.stages import STAGES
+from tests.relayer.margin.screens.books import ASSETS, CHAIN, WORLDS, World, plant, price_of, verdict
 from tests.relayer.margin.strategies import UNHURRIED
 
 NAMES = tuple(WORLDS)
@@ -134,6 +139,48 @@ def test_screen__unread_leg_or_amount_beyond_256_bits__candidate() -> None:
     vast = rich.with_amount(rich.legs[0].name, AMOUNT_MAX)
 
     assert screen(columns_of([rich, unread, vast], by_lot=True), world.rules, world.market).indices == (1, 2)
+
+
+def test_screen__comet_feed_missing_that_the_market_reads_first__candidate_though_the_rest_covers_the_debt() -> None:
+    world = WORLDS["comet@1"](random.Random(1))
+    first, second = ASSETS[0], ASSETS[1]
+    owes = Account(
+        "a",
+        (
+            Leg("moved", Role.CASH, "DAI", -(10**18), CHAIN, 1, 18),
+            Leg("first", Role.COLLATERAL, first, 1, CHAIN, 1, 18),
+            Leg("second", Role.COLLATERAL, second, 10**8, CHAIN, 1, 8),
+        ),
+    )
+    supplies = owes.with_amount("moved", 10**18)
+    blind = replace(world.market, prices={name: one for name, one in world.market.prices.items() if name != first})
+
+    assert screen(columns_of([owes, supplies]), world.rules, world.market).indices == ()
+    assert verdict(replace(world, market=blind), owes) is Verdict.UNKNOWN
+    assert verdict(replace(world, market=blind), supplies) is Verdict.HEALTHY
+    assert screen(columns_of([owes, supplies]), world.rules, blind).indices == (0,)
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_inv_17_screen__every_rule_set_behind_the_engine__whom_it_calls_safe_is_healthy(stage: Stage) -> None:
+    @drawn(stage, 8)
+    @given(st.lists(stage.some_accounts(), min_size=1, max_size=3), stage.some_markets())
+    def holds(accounts: list[Account], market: MarketData) -> None:
+        found = screen(columns_of(accounts, by_lot=True), stage.rules, market)
+
+        for place, one in enumerate(accounts):
+            exact = evaluate(one, market, stage.rules, Purpose.MAINTENANCE).verdict
+            assert place in found.indices or exact is Verdict.HEALTHY
+
+    holds()
+
+
+def test_screen__rule_set_that_nobody_bounded__everybody_who_has_anything() -> None:
+    held = WORLDS["dydx@4"](random.Random(3)).draw(random.Random(3))
+
+    found = screen(columns_of([held, Account("none", ())]), SpanRules(()), MarketData(1, {}))
+
+    assert found.indices == (0,)
 
 
 def test_screen__no_accounts__nobody() -> None:
