@@ -1,7 +1,7 @@
 """How a file writes the parameters of `cross_perp@1`: by asset, by market and by chain, as an analyst thinks of them.
 
-A policy binds every leg to a contract; a file needs none of that. Its legs are the sources, by name, and what a file
-says is taken at its word: no assurance bands, no encumbrance.
+A policy binds every leg to a contract; a file needs none of that. Its legs are the sources, by name (two legs of one
+asset on one chain are two sources), and what a file says is taken at its word: no assurance bands, no encumbrance.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _source(leg: Leg, file: CrossPerpFile) -> CollateralSource | PositionSource 
             column=leg.name,
             chain=leg.chain,
             symbol=leg.asset,
-            asset=AssetId(f"{leg.chain}/file:{leg.asset}"),
+            asset=AssetId(f"{leg.chain}/file:{leg.asset}:{leg.name}"),
             decimals=leg.decimals,
             kind=LegKind.LOCK,
             encumbrance=Encumbrance.ESCROWED,
@@ -114,7 +114,7 @@ def _source(leg: Leg, file: CrossPerpFile) -> CollateralSource | PositionSource 
         return PositionSource(
             column=leg.name,
             chain=leg.chain,
-            market=MarketId(keccak256(leg.asset.encode())),
+            market=MarketId(keccak256(f"{leg.asset}:{leg.name}".encode())),
             symbol=leg.asset,
             initial_margin_ppm=Ppm(terms.initial_ppm),
             maintenance_margin_ppm=Ppm(terms.maintenance_ppm),

@@ -7,6 +7,7 @@ float differently: a fraction is a decimal string. A TOML date with an offset is
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
@@ -30,6 +31,11 @@ SCHEMA_HINT: Final = "`relayer margin schema` lists all keys"
 TABLE: Final = "Table"
 """Ends the names of our own classes, which pydantic puts into the place of a fault where one of several may stand."""
 
+KEY_PARTS_MAX: Final = 32
+_KEY_PART: Final = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
+_LONG_KEY: Final = re.compile(f"(?<![A-Za-z0-9_-])(?:{_KEY_PART}){{{KEY_PARTS_MAX}}}")
+"""A key of 20,000 parts keeps the parser busy for seconds: its time grows with the square."""
+
 Place = tuple[str | int, ...]
 
 
@@ -45,6 +51,8 @@ def read_document(path: Path) -> Document:
 
 def parse_toml(text: str, source: str) -> Document:
     """Parse TOML. Raises: ConfigError for bad syntax, floats, dates without offset, and what is too large."""
+    if _LONG_KEY.search(text):
+        raise ConfigError(source, Fault("", f"a key of more than {KEY_PARTS_MAX} parts", "write a flat document"))
     try:
         document = tomllib.loads(text, parse_float=FloatText)
     except RecursionError:

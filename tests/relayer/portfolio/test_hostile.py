@@ -139,7 +139,9 @@ def test_json__hostile_text__is_refused(text: str, fault: str) -> None:
         ("a = 1\na = 2", "not TOML: "),
         ("a = " + "1" * 5000, "not TOML: "),
         ("a = " + "[" * 5_000, "nested too deeply"),
-        (".".join("a" * 40) + " = 1", "nested too deeply; at most 16 levels"),
+        (".".join("a" * 20) + " = 1", "nested too deeply; at most 16 levels"),
+        (".".join("a" * 1_000_000) + " = 1", "a key of more than 32 parts"),
+        ("[" + " . ".join(['"a b"'] * 40) + "]", "a key of more than 32 parts"),
     ],
 )
 def test_toml__hostile_text__is_refused(text: str, fault: str) -> None:
@@ -188,7 +190,7 @@ def test_json__anything_without_a_rule_set__is_a_fault(value: Any) -> None:
         portfolio_of(parse_json(json.dumps(value), "file.json"), "file.json")
 
 
-VALUES = (
+VALUES: tuple[object, ...] = (
     "0",
     "-1",
     "1" + "0" * 70,

@@ -279,6 +279,17 @@ def test_cross_perp__one_leg_name_for_two_assets__is_refused() -> None:
     assert found == ["rules: the leg name 'x' means two things; name legs of different assets differently"]
 
 
+def test_cross_perp__two_legs_of_one_asset_on_one_chain__both_count() -> None:
+    """2 + 3 ETH at 10, cut by a tenth: 45."""
+    terms = {"haircut_initial_ppm": 100_000, "haircut_maintenance_ppm": 100_000}
+    legs = [{"role": "collateral", "asset": "ETH", "amount": amount} for amount in ("2", "3")]
+    portfolio = read(document("cross_perp@1", {"collateral": {"ETH": terms}, "markets": {}}, legs, prices={"ETH": 10}))
+
+    found = evaluate(portfolio.accounts[0], portfolio.market, portfolio.rules, Purpose.MAINTENANCE)
+
+    assert found.equity == 45 * E18
+
+
 def test_cross_perp__initial_haircut_below_the_other__is_refused() -> None:
     rules = {"collateral": {"ETH": {"haircut_initial_ppm": 1, "haircut_maintenance_ppm": 2}}, "markets": {}}
 
