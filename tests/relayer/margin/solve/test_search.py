@@ -98,7 +98,7 @@ def test_low_end__asked_for_the_high_end__weighs_the_low_one_once() -> None:
     assert weighed == [End.LOW, End.LOW]
 
 
-# --- an unhealthy account ----------------------------------------------------------------------------------------------
+# --- an unhealthy account --------------------------------------------------------------------------------------------
 
 
 def test_unhealthy__requirement_falls_with_the_price__recovery_below() -> None:
