@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from proofs.units import E18
 from relayer.cli.margin_figures import (
     PURPOSES,
     Figures,
@@ -28,6 +29,7 @@ from relayer.cli.margin_text import (
     health_text,
     line_rows,
     money,
+    percent,
     percent_of_ppm,
     price_at,
     ratio,
@@ -160,6 +162,7 @@ def _account(report: Report, portfolio: Portfolio, figures: Figures, purpose: Pu
 
     report.table(*line_rows(result, shift_of(portfolio), balance))
     _solved(report, portfolio, figures)
+    _liquidations(report, figures)
     if figures.said is not None:
         _said(report, figures)
 
@@ -221,6 +224,32 @@ def _price_row(found: LiquidationPrice, shift: int) -> tuple[str, ...]:
         *cells(found.below),
         *cells(found.above),
     )
+
+
+def _liquidations(report: Report, figures: Figures) -> None:
+    """Tell what one liquidation of each pair could move, where it is open or its bonus is given."""
+    account = figures.account
+    heads = ("if liquidated", "open", "bonus", "repays up to", "takes", "bad debt", "makes it worse")
+    rows = []
+    for fact in (one for one in figures.facts if one.is_open or one.bonus_e18):
+        debt = account.leg(fact.debt)
+        held = account.leg(fact.collateral) if fact.collateral else None
+        taken = "all collateral" if fact.is_open and fact.seized is None else ""
+        if held is not None and fact.seized:
+            taken = f"{amount(fact.seized, held.decimals)} {held.asset}"
+        rows.append(
+            (
+                f"{fact.debt} for {fact.collateral or 'all'}",
+                _yes(fact.is_open),
+                percent(fact.bonus_e18 - E18) if fact.bonus_e18 else "not given",
+                f"{amount(fact.repaid, debt.decimals)} {debt.asset}" if fact.repaid else "",
+                taken,
+                amount(fact.bad_debt, debt.decimals) if fact.bad_debt else "",
+                str(fact.spiral),
+            )
+        )
+    if rows:
+        report.table(heads, rows)
 
 
 def _said(report: Report, figures: Figures) -> None:

@@ -14,6 +14,10 @@ from relayer.errors import ConfigError, Fault
 from relayer.margin.engine.evaluate import evaluate
 from relayer.margin.engine.inputs import Account, Leg, Role
 from relayer.margin.engine.result import Evaluation, TermLine, Unit
+from relayer.margin.liquidation import LiquidationFact, liquidation_facts
+from relayer.margin.models.aave import AaveRules
+from relayer.margin.models.comet import CometRules
+from relayer.margin.models.morpho import MorphoRules
 from relayer.margin.netting.exposures import Exposure, exposures
 from relayer.margin.netting.groups import parts
 from relayer.margin.netting.requirement import PARTS_MAX, Netting, NettingTerms, netting
@@ -44,6 +48,7 @@ class Figures:
     market_shock: WipeOut | None
     withdrawable: tuple[Withdrawable, ...]
     cures: tuple[Cure, ...]
+    facts: tuple[LiquidationFact, ...]
     said: VenueSaid | None
 
 
@@ -116,8 +121,11 @@ def _named(account: Account, name: str) -> Account:
 
 def _figures(portfolio: Portfolio, account: Account, said: VenueSaid | None, *, with_search: bool) -> Figures:
     market, rules, results = portfolio.market, portfolio.rules, evaluations(portfolio, account)
+    facts: tuple[LiquidationFact, ...] = ()
+    if isinstance(rules, AaveRules | CometRules | MorphoRules):
+        facts = liquidation_facts(account, market, rules)
     if not with_search:
-        return Figures(account, results, (), None, (), (), said)
+        return Figures(account, results, (), None, (), (), facts, said)
     return Figures(
         account=account,
         results=results,
@@ -125,6 +133,7 @@ def _figures(portfolio: Portfolio, account: Account, said: VenueSaid | None, *, 
         market_shock=wipe_out(account, market, rules),
         withdrawable=withdrawables(account, market, rules),
         cures=cures(account, market, rules, buffer_ppm=portfolio.buffer_ppm),
+        facts=facts,
         said=said,
     )
 
@@ -194,6 +203,7 @@ def figures_json(portfolio: Portfolio, figures: Figures) -> dict[str, Json]:
             for one in figures.withdrawable
         ],
         "cures": [_cure_json(portfolio, figures.account, one) for one in figures.cures],
+        "liquidations": [_fact_json(figures.account, one) for one in figures.facts],
         "venue_getter": None if figures.said is None else said_json(figures.said, maintenance),
     }
 
@@ -289,6 +299,25 @@ def _cure_json(portfolio: Portfolio, account: Account, cure: Cure) -> dict[str, 
         "amount": format_decimal(cure.amount, cure.decimals),
         "balance": format_decimal(*balance_text(portfolio, cure.leg, account, cure.amount)),
         "cost": exact(cure.cost, portfolio.rules.unit),
+    }
+
+
+def _fact_json(account: Account, fact: LiquidationFact) -> dict[str, Json]:
+    owed = account.leg(fact.debt).decimals
+    held = account.leg(fact.collateral).decimals if fact.collateral else UNITS_DECIMALS
+    return {
+        "kind": fact.kind,
+        "collateral": fact.collateral,
+        "debt": fact.debt,
+        "is_open": fact.is_open,
+        "spiral": str(fact.spiral),
+        "bonus": format_decimal(fact.bonus_e18, UNITS_DECIMALS),
+        "repayable": format_decimal(fact.repayable, owed),
+        "repaid": format_decimal(fact.repaid, owed),
+        "seized": None if fact.seized is None else format_decimal(fact.seized, held),
+        "protocol_fee": format_decimal(fact.protocol_fee, held),
+        "bad_debt": format_decimal(fact.bad_debt, owed),
+        "leaves_dust": fact.leaves_dust,
     }
 
 

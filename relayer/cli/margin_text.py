@@ -52,6 +52,12 @@ def amount(value: int, decimals: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def about(value: int, decimals: int) -> str:
+    """Return an amount to the nearest of six decimals: where it explains a figure and promises nothing."""
+    half = power_of_ten(decimals - AMOUNT_DECIMALS) // 2 if decimals > AMOUNT_DECIMALS else 0
+    return amount(value + half, decimals) if abs(value) > half else amount(value, decimals)
+
+
 def ratio(value: int | None) -> str:
     """Return a ratio at 1e18 with four decimals; `-` for one without a denominator."""
     if value is None:
@@ -123,7 +129,7 @@ def _line_row(line: TermLine, unit: Unit, shift: int, balance: tuple[int, int], 
     place = f"{line.chain} {line.block_number}" if line.chain and line.block_number else (line.chain or "")
     return (
         label_cell(line.label, width),
-        amount(*balance) if line.leg else "",
+        about(*balance) if line.leg else "",
         amount(*price_at(line.price, line.price_decimals, shift)) if line.price else "",
         money(line.value, unit),
         money(line.requirement, unit, up=True),

@@ -88,7 +88,7 @@ def test_explain__one_account__is_the_only_one() -> None:
 
 def test_explain__json__has_prices_what_may_leave_and_cures() -> None:
     """alice owes 17,092.0809 against ether at 83 %: it breaks even at 17,092.0809 : (10.421 · 0.83) = 1,976.09..."""
-    alice, looper = data_of(run("explain", AAVE_FILE, "--json"))["accounts"]
+    alice, looper, late = data_of(run("explain", AAVE_FILE, "--json"))["accounts"]
 
     below = alice["liquidation_prices"][0]["below"]
     assert below["price"].startswith("1976.09")
@@ -96,6 +96,7 @@ def test_explain__json__has_prices_what_may_leave_and_cures() -> None:
     assert alice["withdrawable"][0]["leg"] == "weth"
     assert not alice["cures"]
     assert [cure["way"] for cure in looper["cures"]] == ["repay", "deposit"]
+    assert [fact["is_open"] for fact in late["liquidations"]] == [True]
 
 
 def test_explain__an_unknown_verdict__ends_with_5_and_the_reason(tmp_path: Path) -> None:
@@ -186,6 +187,16 @@ def test_explain__venue_that_disagrees__shows_the_difference(tmp_path: Path) -> 
     assert rows[0][0] == "debt"
     assert [parse_decimal(cell, 18) for cell in rows[0][1:]] == [125 * 10**18, 126 * 10**18, -(10**18)]
     assert rows[1] == ["healthy", "yes", "no", "THE", "VERDICT"]
+
+
+def test_explain__a_liquidation__takes_the_bonus_of_what_it_repays() -> None:
+    """Half of 7,400 USDC is repaid at 0.9998; 105 % of that is 3,884.22 of ether at 2,215.40, 1.75328 of it."""
+    late = data_of(run("explain", AAVE_FILE, "--account", "late", "--json"))["accounts"][0]
+
+    fact = late["liquidations"][0]
+    assert fact["bonus"] == "1.05"
+    assert fact["repaid"].startswith("3700.0000")
+    assert fact["seized"].startswith("1.75328")
 
 
 # --- whatif ----------------------------------------------------------------------------------------------------------
