@@ -10,7 +10,7 @@ has at most one flip, found by bisection; from an unhealthy one, healthy prices 
 | cross_perp | linear; value limits are minima | with a dust limit, of an asset both held and at stake |
 | dydx | maintenance linear | initial: the open-interest fraction stops rising at its cap |
 | tiers | maintenance: minus a convex requirement | initial: the leverage allowed jumps |
-| anything with options, scenarios, or an unknown name | - | always |
+| anything with options, scenarios, overlays (`+`), or an unknown name | - | always |
 
 Sums of concave terms are concave. Rounding moves a term by less than one unit of the venue's money, so near zero excess
 the verdict may flip more than once within that many units.
@@ -48,6 +48,8 @@ def is_concave(account: Account, rules: RuleSet, purpose: Purpose) -> bool:
     ):
         return False
     if _has_dust(rules) and _assets(account, Role.COLLATERAL) & _assets(account, Role.PERP):
+        return False
+    if "+" in rules.name:
         return False
     family = rules.name.partition("@")[0]
     return family in CONCAVE or (family in CONCAVE_MAINTENANCE and purpose is not Purpose.INITIAL)

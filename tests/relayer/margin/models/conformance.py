@@ -138,7 +138,9 @@ class Conformance:
     def what_was_never_read_is_never_forgotten(self, account: Account, market: MarketData) -> None:
         debt = replace(account, unread=(Gap("a debt", "no answer", is_collateral=False),))
         asset = replace(account, unread=(Gap("a deposit", "no answer", is_collateral=True),))
-        for plain, less in zip(self.results(account, market), self.results(asset, market), strict=True):
+        for purpose in PURPOSES:
+            plain = evaluate(account, market, self.stage.rules, purpose)
+            less = evaluate(asset, market, self.stage.rules, purpose)
             assert less.verdict is (Verdict.HEALTHY if plain.is_healthy else Verdict.UNKNOWN)
         assert {result.verdict for result in self.results(debt, market)} == {Verdict.UNKNOWN}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.relayer.margin.models.stages_linear import LINEAR_STAGES
+from tests.relayer.margin.models.stages_overlay import OVERLAY_STAGES
 from tests.relayer.margin.models.stages_scenario import SCENARIO_STAGES
 
-STAGES = (*LINEAR_STAGES, *SCENARIO_STAGES)
+STAGES = (*LINEAR_STAGES, *SCENARIO_STAGES, *OVERLAY_STAGES)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relayer.margin.models.table import RULE_SETS
 from tests.relayer.margin.models.conformance import Conformance, orders
 from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import STAGES
@@ -63,3 +64,9 @@ def test_rule_set__permuted_legs__same_verdict_and_figures(stage: Stage) -> None
         Conformance(stage).the_order_of_legs_does_not_matter(account, market, order)
 
     keeps()
+
+
+def test_stages__of_the_suite__cover_every_rule_set_that_there_is() -> None:
+    staged = {part for stage in STAGES for part in stage.rules.name.split("+")}
+
+    assert staged >= set(RULE_SETS)
