@@ -205,3 +205,29 @@ def test_weak_evidence__below_its_band__is_carried_over() -> None:
 
 def test_about__names_a_rule_set_of_the_house() -> None:
     assert ABOUT[0].name in RULE_SETS
+
+
+def test_best_case__for_initial__keeps_what_opening_demands() -> None:
+    """The same short without a price: BTC needs 5 % of 60,000 to open, 3 % to hold."""
+    held = portfolio(position(ETH_PERP, -E18, -1_000 * E18), position(BTC_PERP, E18, 59_000 * E18))
+    prices = market(BTC=60_000 * E18, ETH=NoPrice("ETH", "stale_price"))
+
+    initial, maintenance = (
+        evaluate(*engine_inputs(held, prices, RULES, 7), one) for one in (Purpose.INITIAL, Purpose.MAINTENANCE)
+    )
+
+    assert initial.excess_high == (1_000 + 1_000 - 3_000) * E18
+    assert maintenance.excess_high == (1_000 + 1_000 - 1_800) * E18
+
+
+def test_weigh__with_an_unknown_leg__says_so_itself() -> None:
+    stranger = Account("a", (Leg("x", Role.PERP, "ETH", 1, A),))
+    held, data, rules = engine_inputs(
+        replace(portfolio(holding(USDX_A, 1)), missing=(GAP,)), market(USDX=E18), RULES, 7
+    )
+    in_need = replace(held, legs=(*held.legs, Leg(ETH_PERP.column, Role.PERP, "ETH", 0, A, entry_value=5 * E18)))
+
+    of_stranger = CrossPerpRules(RULES).weigh(stranger, MarketData(7, {}), Purpose.MAINTENANCE, End.LOW)
+    of_need = rules.weigh(in_need, data, Purpose.MAINTENANCE, End.LOW)
+
+    assert (of_stranger.verdict, of_need.verdict) == (Verdict.UNKNOWN, Verdict.UNKNOWN)

@@ -316,3 +316,29 @@ def test_weigh__high_end__is_the_best_case() -> None:
     low, high = (rules.weigh(account, at(90, 110), Purpose.MAINTENANCE, end) for end in (End.LOW, End.HIGH))
 
     assert (low.excess, high.excess) == (893, 1_094)
+
+
+def test_lines__say_what_was_used_and_how() -> None:
+    legs = (cash(7), perp("X", 1, -3), perp("X", -1), replace(perp("X", 0, 5), name="closed"))
+
+    lines = weighed(legs, at(90, 110, decimals=0)).lines
+
+    told = [(line.label, line.price, line.price_decimals, line.value, line.exposure) for line in lines]
+    assert told == [
+        ("USDC", 0, 0, 7, 0),
+        ("X long: notional + quote balance", 90, 0, 87, 110),
+        ("X short: notional + quote balance", 110, 0, -110, 110),
+        ("X closed: quote balance", 0, 0, 5, 0),
+    ]
+    assert [line.requirement for line in lines] == [0, 2, 2, 0]  # ⌈⌈1.1⌉ · 60 %⌉
+
+
+def test_open_interest__of_nothing__does_not_scale_at_a_cap_of_nothing() -> None:
+    """Lower cap 0, upper 1: no open interest is 1 %, one quote quantum of it is everything."""
+    tier = replace(TIER, open_interest_upper=1)
+
+    empty, full = (
+        weighed((cash(0), perp("X", 100)), at(1, interest=count), Purpose.INITIAL, tier).requirement for count in (0, 1)
+    )
+
+    assert (empty, full) == (1, 100)
