@@ -53,7 +53,7 @@ ABSOLUTE: Final = 1e-17
 """What the integers round away at most for each value, in dollars."""
 SPARE: Final = 1.0 + 2.0**-20
 """More than the roundings of computing a band itself, up to a billion terms of it."""
-CHUNK: Final = 128
+CHUNK: Final = 256
 """Portfolios at a time: what is gathered for them stays in the cache."""
 
 
@@ -253,17 +253,21 @@ def screen(book: ScenarioBook, grid: PricedGrid) -> ScenarioScreen:
 def least_pnl(book: ScenarioBook, grid: PricedGrid) -> Floats:
     """Return each portfolio's least PnL, at most zero: a sparse product of amounts and gains, chunk by chunk.
 
-    The PnL of a chunk is turned before its least is taken: a least over rows is several times faster.
+    The PnL of a chunk is folded in the middle and turned before its least is taken: a least over rows is several times
+    faster than one within them.
     """
     (count, width), (_, scenarios) = book.place.shape, grid.gains.shape
     least = np.empty(count)
+    half = -(-scenarios // 2)
     gathered, pnl = np.empty((CHUNK, width, scenarios)), np.empty((CHUNK, 1, scenarios))
-    turned = np.empty((scenarios, CHUNK))
+    turned = np.empty((half, CHUNK))
     for start in range(0, count, CHUNK):
         rows = slice(start, min(start + CHUNK, count))
         here = slice(0, rows.stop - start)
-        grid.gains.take(book.place[rows], axis=0, out=gathered[here], mode="clip")
-        np.matmul(book.amount[rows, None, :], gathered[here], out=pnl[here])
-        turned[:, here] = pnl[here, 0].T
-        turned[:, here].min(axis=0, out=least[rows])
+        part, sums = gathered[here], pnl[here]
+        grid.gains.take(book.place[rows], axis=0, out=part, mode="clip")
+        np.matmul(book.amount[rows, None, :], part, out=sums)
+        folded = turned[:, here]
+        np.minimum(sums[:, 0, :half].T, sums[:, 0, scenarios - half :].T, out=folded)
+        folded.min(axis=0, out=least[rows])
     return least
