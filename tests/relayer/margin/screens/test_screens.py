@@ -43,7 +43,7 @@ def wrong(world: World, accounts: list[Account], market: MarketData) -> list[int
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=12, deadline=None, suppress_health_check=UNHURRIED)
+@settings(max_examples=8, deadline=None, suppress_health_check=UNHURRIED)
 @given(seed=seeds, wide=st.booleans())
 def test_th_061_screen__accounts_planted_around_the_threshold__never_a_wrong_verdict(
     name: str, seed: int, wide: bool
@@ -57,7 +57,7 @@ def test_th_061_screen__accounts_planted_around_the_threshold__never_a_wrong_ver
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=8, deadline=None, suppress_health_check=UNHURRIED)
+@settings(max_examples=6, deadline=None, suppress_health_check=UNHURRIED)
 @given(seed=seeds)
 def test_screen__a_price_or_an_index_missing__never_a_wrong_verdict(name: str, seed: int) -> None:
     draw = random.Random(seed)
@@ -73,7 +73,7 @@ def test_screen__a_price_or_an_index_missing__never_a_wrong_verdict(name: str, s
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=8, deadline=None, suppress_health_check=UNHURRIED)
+@settings(max_examples=6, deadline=None, suppress_health_check=UNHURRIED)
 @given(seed=seeds)
 def test_inv_18_tickers__many_ticks__all_that_a_fresh_screen_names_and_the_same_verdicts(name: str, seed: int) -> None:
     draw = random.Random(seed)
@@ -105,7 +105,7 @@ def test_screen__planted_book__plain_floats_err_and_the_screen_does_not(name: st
     plain_errors = 0
     for _ in range(3):
         world = WORLDS[name](draw)
-        accounts = book(world, draw, 30, planted=30)
+        accounts = book(world, draw, 15, planted=15)
         for columns in columns_of(accounts, by_lot=True):
             form = form_of(columns, world.rules, world.market)
             weights = np.array([float(weight.per_unit) for weight in form.weights])
