@@ -14,8 +14,8 @@ from proofs.types import ChainId
 from proofs.units import E18, PPM
 from relayer.margin.engine.evaluate import RuleSet, evaluate
 from relayer.margin.engine.inputs import Account, End, Indices, Leg, MarketData, Price, Role
-from relayer.margin.engine.lines import overlay_line
-from relayer.margin.engine.result import Verdict
+from relayer.margin.engine.lines import leg_line, overlay_line
+from relayer.margin.engine.result import Evaluation, Verdict
 from relayer.margin.fixed_point import RAY
 from relayer.margin.models.dydx import DydxRules, DydxTerms
 from relayer.margin.models.overlays import (
@@ -320,3 +320,56 @@ def test_overlay__on_any_rule_set__never_improves_and_adds_up(stage: TemplateSta
             assert low <= high
 
     law()
+
+
+# --- what a charge leaves and whom it finds --------------------------------------------------------------------------
+
+
+def test_charged__figures_beside_the_requirement__follow_it() -> None:
+    """Equity 100 against 5 and a charge of 15; the venue's other ratios stay."""
+    plain = evaluate(Account("a", (perp(100),)), at(1), RULES, Purpose.MAINTENANCE)
+
+    result = charged(replace(plain, stress_requirement=8), "x", (overlay_line("charge", 0, 15),))
+
+    assert (result.requirement, result.stress_requirement, result.rule_set) == (20, 23, "x")
+    assert (result.health.margin_ratio, plain.health.margin_ratio) == (5 * E18, 20 * E18)
+    assert (result.health.gearing, result.health.ltv) == (plain.health.gearing, plain.health.ltv)
+
+
+class Listed:
+    """Weigh every leg at one a unit, requiring nothing."""
+
+    name, unit = "listed@1", RULES.unit
+
+    def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
+        plain = RULES.weigh(Account("a", ()), market, purpose, end)
+        lines = (leg_line(leg, leg.name, (1, 0), (0, 0), Rounding.EXACT, abs(leg.amount)) for leg in account.legs)
+        return replace(plain, lines=tuple(lines))
+
+
+@pytest.mark.parametrize(
+    ("role", "amount", "is_charged"),
+    [
+        (Role.PERP, 10, True),
+        (Role.PERP, -10, True),
+        (Role.FUTURE, 10, True),
+        (Role.OPTION, -1, True),
+        (Role.OPTION, 1, False),
+        (Role.COLLATERAL, 10, False),
+    ],
+)
+def test_depeg__of_each_role__charges_positions_and_short_options(role: Role, amount: int, is_charged: bool) -> None:
+    rules = DepegCharge(Listed(), "USDC", E18, PPM)
+    leg = Leg("x", role, "X", amount, CHAIN)
+
+    result = evaluate(Account("a", (leg,)), at(1, USDC=Price(0, 0, 18)), rules, Purpose.INITIAL)
+
+    assert result.requirement == (abs(amount) if is_charged else 0)
+
+
+def test_confidence__of_a_single_unit__is_charged() -> None:
+    rules = ConfidenceCharge(Listed(), E18, PPM)
+
+    result = evaluate(Account("a", (perp(1),)), at(Price(1, 1, 0, 0)), rules, Purpose.INITIAL)
+
+    assert result.requirement == 1
