@@ -39,12 +39,13 @@ from relayer.margin.solve.changes import (
     Trade,
     Withdraw,
 )
-from relayer.portfolio.conversions import amount_of, price_shift, shifted
+from relayer.portfolio.conversions import amount_change, price_shift, shifted
 from relayer.portfolio.portfolio import Portfolio, portfolio_of
 
 _KEY: Final = re.compile(r'\s*(?:"([^"]*)"|\[(\d{1,6})\]|([^.\[\]"=]+))\.?')
 _PERCENT_DECIMALS: Final = 4
 _PRICE_DECIMALS: Final = 18
+LESS: Final = frozenset({"withdraw", "repay"})
 ACTS: Final[Mapping[str, Callable[[str, int], Change]]] = MappingProxyType(
     {"deposit": Deposit, "withdraw": Withdraw, "repay": Repay, "borrow": Borrow}
 )
@@ -106,21 +107,22 @@ def _act(portfolio: Portfolio, account: Account, verb: str, text: str) -> Change
     leg = _leg(account, name, _ROLES[verb])
     if leg is None and verb == "deposit":
         leg = _new_leg(portfolio, account, name)
-        return AddLeg(account_amount(portfolio, leg, value, verb, text))
+        amount = _moved(portfolio, leg, value, verb, text)
+        return AddLeg(Account("", (leg,)).with_amount(leg.name, amount).legs[0])
     if leg is None:
         raise _wrong(verb, text, f"{account.name} has no leg to {verb} {name!r}", f"write one of {_names(account)}")
-    amount = account_amount(portfolio, leg, value, verb, text).amount
-    return ACTS[verb](leg.name, amount)
+    return ACTS[verb](leg.name, abs(_moved(portfolio, leg, value, verb, text)))
 
 
-def account_amount(portfolio: Portfolio, leg: Leg, value: str, verb: str, text: str) -> Leg:
-    """Return the leg with the amount that a written balance stands for."""
+def _moved(portfolio: Portfolio, leg: Leg, value: str, verb: str, text: str) -> int:
+    """Return by how much the leg's amount moves when a written balance comes or goes."""
     balance = _number(value, leg.decimals, verb, text)
+    if balance <= 0:
+        raise _wrong(verb, text, f"the balance to {verb} must be above 0", "the verb says which way it goes")
     try:
-        amount = amount_of(leg, balance, portfolio.market, portfolio.rules)
+        return amount_change(leg, -balance if verb in LESS else balance, portfolio.market, portfolio.rules)
     except ValueError as error:
         raise _wrong(verb, text, str(error), "") from None
-    return Account("", (leg,)).with_amount(leg.name, amount).legs[0]
 
 
 def _trade(account: Account, name: str, value: str, text: str) -> Trade:

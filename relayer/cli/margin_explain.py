@@ -13,6 +13,7 @@ from relayer.cli.margin_figures import (
     balance_text,
     chosen,
     compared,
+    cure_balance,
     evaluations,
     figures_json,
     figures_of,
@@ -204,7 +205,7 @@ def _solved(report: Report, portfolio: Portfolio, figures: Figures) -> None:
     is_flagged = figures.results[Purpose.MAINTENANCE].verdict is Verdict.UNHEALTHY
     first = "Smallest cure" if is_flagged else "Out of reach of a flag by"
     for number, cure in enumerate(figures.cures):
-        text = amount(*balance_text(portfolio, cure.leg, figures.account, cure.amount))
+        text = amount(*cure_balance(portfolio, figures.account, cure), up=True)
         lead = first if number == 0 else "or".rjust(len(first))
         cost = money(cure.cost, portfolio.rules.unit, up=True)
         report.line(f"{lead}: {cure.way} {text} {cure.asset} ({cure.leg}, {cure.chain}), {cost}.")

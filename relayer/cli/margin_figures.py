@@ -21,13 +21,13 @@ from relayer.margin.models.morpho import MorphoRules
 from relayer.margin.netting.exposures import Exposure, exposures
 from relayer.margin.netting.groups import parts
 from relayer.margin.netting.requirement import PARTS_MAX, Netting, NettingTerms, netting
-from relayer.margin.solve.cure import Cure, cures
+from relayer.margin.solve.cure import Cure, Way, cures
 from relayer.margin.solve.liquidation_price import LiquidationPrice, PriceFlip, liquidation_prices
 from relayer.margin.solve.wipe_out import WipeOut, wipe_out
 from relayer.margin.solve.withdrawable import Withdrawable, withdrawables
 from relayer.margin.solve.without import By
 from relayer.margin.view import Purpose
-from relayer.portfolio.conversions import balance_of, price_shift
+from relayer.portfolio.conversions import balance_for, balance_of, price_shift
 from relayer.portfolio.portfolio import Portfolio
 
 if TYPE_CHECKING:
@@ -178,6 +178,16 @@ def balance_text(portfolio: Portfolio, leg_name: str, account: Account, amount: 
     return (amount if balance is None else balance), leg.decimals
 
 
+def cure_balance(portfolio: Portfolio, account: Account, cure: Cure) -> tuple[int, int]:
+    """Return the least balance that a cure takes, with its decimals; sizes of positions as they are."""
+    leg = next((one for one in account.legs if one.name == cure.leg), None)
+    if leg is None or cure.way is Way.REDUCE:
+        return cure.amount, cure.decimals
+    is_owed = cure.way is Way.REPAY
+    balance = balance_for(leg, cure.amount, portfolio.market, portfolio.rules, is_owed=is_owed)
+    return (cure.amount if balance is None else balance), leg.decimals
+
+
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
@@ -297,7 +307,7 @@ def _cure_json(portfolio: Portfolio, account: Account, cure: Cure) -> dict[str, 
         "asset": cure.asset,
         "chain": cure.chain,
         "amount": format_decimal(cure.amount, cure.decimals),
-        "balance": format_decimal(*balance_text(portfolio, cure.leg, account, cure.amount)),
+        "balance": format_decimal(*cure_balance(portfolio, account, cure)),
         "cost": exact(cure.cost, portfolio.rules.unit),
     }
 

@@ -44,11 +44,11 @@ def money(value: int, unit: Unit, *, up: bool = False) -> str:
     return grouped(value, unit.decimals, MONEY_DECIMALS, up=up)
 
 
-def amount(value: int, decimals: int) -> str:
+def amount(value: int, decimals: int, *, up: bool = False) -> str:
     """Return an amount with at most six decimals, without zeros at the end; a smaller one with all of its own."""
     if value and abs(value) < power_of_ten(max(0, decimals - AMOUNT_DECIMALS)):
         return format_decimal(value, decimals)
-    text = grouped(value, decimals, AMOUNT_DECIMALS)
+    text = grouped(value, decimals, AMOUNT_DECIMALS, up=up)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from relayer.margin.engine.inputs import Leg, MarketData, Price, Role
+from relayer.margin.engine.inputs import Indices, Leg, MarketData, Price, Role
 from relayer.margin.fixed_point import RAY, mul_div_truncated
 from relayer.margin.models.aave import AaveRules
 from relayer.margin.models.comet import CometRules
 from relayer.margin.models.morpho import MorphoRules
 from relayer.margin.rulesets.comet import INDEX_ONE, principal_value
-from relayer.margin.rulesets.morpho import assets_up, shares_up
+from relayer.margin.rulesets.morpho import assets_up, shares_down, shares_up
 
 DECIMALS_DEFAULT: Final = 18
 
@@ -51,15 +51,38 @@ def amount_of(leg: Leg, balance: int, market: MarketData, rules: Any) -> int:
 
     Raises: ValueError where the market does not say what a balance is.
     """
-    indices = market.indices.get(leg.asset)
-    is_scaled = isinstance(rules, AaveRules) or (isinstance(rules, CometRules) and leg.role is Role.CASH)
-    if is_scaled and indices is None:
-        raise ValueError(f"no index of {leg.asset} to turn a balance into an amount; add it, or write the amount")
-    if isinstance(rules, AaveRules) and indices is not None:
-        if leg.role is Role.DEBT:
-            return -(-balance * RAY // indices.borrow)
-        return balance * RAY // indices.supply
-    if is_scaled and indices is not None:
+    return _amount(leg, balance, market, rules, up=leg.role is Role.DEBT)
+
+
+def amount_change(leg: Leg, change: int, market: MarketData, rules: Any) -> int:
+    """Return by how much a leg's amount changes when its balance does (negative: withdrawn, repaid), never in favour.
+
+    Raises: ValueError where the market does not say what a balance is.
+    """
+    if isinstance(rules, CometRules) and leg.role is Role.CASH:
+        before = balance_of(leg, leg.amount, market, rules) or 0
+        return amount_of(leg, before + change, market, rules) - leg.amount
+    moved = _amount(leg, abs(change), market, rules, up=(change > 0) == (leg.role is Role.DEBT))
+    return moved if change > 0 else -moved
+
+
+def balance_for(leg: Leg, amount: int, market: MarketData, rules: Any, *, is_owed: bool) -> int | None:
+    """Return the least balance whose deposit, or repayment, moves at least that amount; None where it is not known."""
+    balance = balance_of(leg, amount, market, rules)
+    if balance is None:
+        return None
+    while abs(amount_change(leg, -balance if is_owed else balance, market, rules)) < amount:
+        balance += 1
+    return balance
+
+
+def _amount(leg: Leg, balance: int, market: MarketData, rules: Any, *, up: bool) -> int:
+    if isinstance(rules, AaveRules):
+        indices = _indices(leg, market)
+        numerator, index = balance * RAY, indices.borrow if leg.role is Role.DEBT else indices.supply
+        return -(-numerator // index) if up else numerator // index
+    if isinstance(rules, CometRules) and leg.role is Role.CASH:
+        indices = _indices(leg, market)
         return principal_value(balance, indices.supply, indices.borrow)
     if isinstance(rules, MorphoRules) and leg.role is Role.DEBT:
         totals = market.totals.get(rules.market)
@@ -67,8 +90,15 @@ def amount_of(leg: Leg, balance: int, market: MarketData, rules: Any) -> int:
             raise ValueError(
                 f"no totals of {rules.market} to turn a balance into shares; add them, or write the amount"
             )
-        return shares_up(balance, totals.borrow_assets, totals.borrow_shares)
+        return (shares_up if up else shares_down)(balance, totals.borrow_assets, totals.borrow_shares)
     return balance
+
+
+def _indices(leg: Leg, market: MarketData) -> Indices:
+    indices = market.indices.get(leg.asset)
+    if indices is None:
+        raise ValueError(f"no index of {leg.asset} to turn a balance into an amount; add it, or write the amount")
+    return indices
 
 
 def price_shift(rules: Any, decimals: Mapping[str, int]) -> int:

@@ -140,6 +140,8 @@ LineText = Annotated[StrictStr, Field(max_length=200), checked(_check_line)]
 NumberText = Annotated[str, PlainValidator(_number_text), decimal_schema(DECIMALS_MAX)]
 """A number whose decimals another key says."""
 WholeNumber = Annotated[int, PlainValidator(whole), either({"type": "string", "pattern": "^-?(0|[1-9][0-9]*)$"})]
+Units = Annotated[int, PlainValidator(whole), Field(ge=0), either({"type": "string", "pattern": "^(0|[1-9][0-9]*)$"})]
+"""A whole number of smallest units, never below zero."""
 Fixed18 = Annotated[int, fixed(18), decimal_schema(18)]
 Share = Annotated[int, fixed(18, 0, E18), decimal_schema(18)]
 PriceNumber = Annotated[int, fixed(PRICE_SCALE, 1, 10**72), decimal_schema(PRICE_SCALE)]

@@ -20,7 +20,7 @@ from relayer.portfolio.fields import (
     PriceNumber,
     Share,
     Table,
-    WholeNumber,
+    Units,
 )
 
 STRIKES_MAX: Final = 500
@@ -90,10 +90,10 @@ class IndexTable(Table):
 class TotalsTable(Table):
     """Totals of a lending market that keeps shares, in base units, interest included."""
 
-    supply_assets: WholeNumber
-    supply_shares: WholeNumber
-    borrow_assets: WholeNumber
-    borrow_shares: WholeNumber
+    supply_assets: Units
+    supply_shares: Units
+    borrow_assets: Units
+    borrow_shares: Units
 
     def value(self) -> Totals:
         """Return the totals."""
@@ -146,8 +146,11 @@ class ExpiryTable(Table):
 
 
 def indices(table: IndexTable, scale: int) -> Indices:
-    """Return the indices in the venue's scale. Raises: ValueError for too many digits."""
-    return Indices(parse_decimal(table.supply, scale), parse_decimal(table.borrow, scale))
+    """Return the indices in the venue's scale. Raises: ValueError for too many digits, or for what is no index."""
+    found = Indices(parse_decimal(table.supply, scale), parse_decimal(table.borrow, scale))
+    if found.supply <= 0 or found.borrow <= 0:
+        raise ValueError("an index is above 0; it begins at 1 and grows")
+    return found
 
 
 def strikes(vols: dict[str, int]) -> Mapping[int, int]:

@@ -98,6 +98,8 @@ def _portfolio(family: Family, table: Any, source: str, document: Document, faul
     decimals = decimals_of(table.assets)
     written, unit = rules_of(family, table, decimals)
     market = market_of(table, family, written, faults)
+    if faults.found:  # nothing may be reckoned with what is not there
+        raise ConfigError(source, *faults.found[:FAULTS_MAX])
     accounts = accounts_of(table, Setting(table.chain, decimals, written, unit, market, family.names_contracts), faults)
     return Portfolio(
         source=source,

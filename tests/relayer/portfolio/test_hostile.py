@@ -48,6 +48,8 @@ EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "docs" / "examples").it
         (("prices", "a\nb"), "1", "prices.a\\nb.[key]: not a name"),
         (("assets", "USDC", "decimals"), 78, "assets.USDC.decimals: input should be less than or equal to 77"),
         (("indices", "WETH", "supply"), "1." + "0" * 27 + "1", "indices.WETH: more than 27 fraction digits"),
+        (("indices", "WETH", "supply"), "0", "indices.WETH: an index is above 0"),
+        (("indices", "USDC", "borrow"), "-1", "indices.USDC: an index is above 0"),
         ((*LEG, "amount"), None, "accounts[0].legs[0]: say how much, once"),
         ((*LEG, "amount_raw"), 1, "accounts[0].legs[0]: say how much, once"),
         ((*LEG, "amount"), "-1", "accounts[0].legs[0]: a collateral below zero"),

@@ -16,7 +16,7 @@ from relayer.margin.engine.inputs import Leg, OptionTerms, Price, Role, Surface
 from relayer.margin.engine.result import Verdict
 from relayer.margin.models.table import RULE_SETS
 from relayer.margin.view import Purpose
-from relayer.portfolio.conversions import amount_of, balance_of
+from relayer.portfolio.conversions import amount_change, amount_of, balance_for, balance_of
 from relayer.portfolio.families import FAMILIES, FAMILY_OF
 from relayer.portfolio.portfolio import Portfolio, portfolio_of
 from relayer.portfolio.rule_tables import table_of
@@ -100,6 +100,42 @@ def test_balance__turned_into_an_amount_and_back__is_never_better_for_the_accoun
         return balance_of(leg, there, portfolio.market, portfolio.rules) or 0
 
     assert balance - 2 <= back(weth) <= balance <= back(usdc) <= balance + 2
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "moved"), [(0, 4, 2), (0, -4, -3), (1, 4, 4), (1, -4, -3), (0, 3, 2), (1, -5, -4)]
+)
+def test_change__of_a_balance__never_favours_the_account(place: int, change: int, moved: int) -> None:
+    """At index 1.5 four units held are 2 2/3, at 1.25 four owed are 3 1/5: in less, out more, owed more, paid less."""
+    portfolio = read(AAVE)
+
+    assert amount_change(portfolio.accounts[0].legs[place], change, portfolio.market, portfolio.rules) == moved
+
+
+@given(amount=st.integers(1, 10**30), is_owed=st.booleans())
+def test_cure__its_balance__moves_the_amount_and_one_less_does_not(amount: int, is_owed: bool) -> None:
+    portfolio = read(AAVE)
+    leg = portfolio.accounts[0].legs[int(is_owed)]
+    sign = -1 if is_owed else 1
+
+    balance = balance_for(leg, amount, portfolio.market, portfolio.rules, is_owed=is_owed)
+
+    assert balance is not None
+    moved = [abs(amount_change(leg, sign * one, portfolio.market, portfolio.rules)) for one in (balance - 1, balance)]
+    assert moved[0] < amount <= moved[1]
+
+
+def test_comet__a_deposit_on_a_borrow__pays_at_the_borrow_index() -> None:
+    """1,100 owed at 1.1; 550 more leave 550 owed, a principal of 500; 1,310 more leave 210 held, at 1.05 one of 200."""
+    rules = {"base": "USDC", "assets": []}
+    legs = [{"role": "cash", "asset": "USDC", "balance": "-1100"}]
+    indices = {"USDC": {"supply": "1.05", "borrow": "1.1"}}
+    portfolio = read(document("comet@1", rules, legs, assets={"USDC": {"decimals": 6}}, indices=indices))
+    leg = portfolio.accounts[0].legs[0]
+
+    moved = [amount_change(leg, paid * 10**6, portfolio.market, portfolio.rules) for paid in (550, 1310)]
+
+    assert moved == [500 * 10**6, 1200 * 10**6]
 
 
 def test_balance__without_an_index__is_refused() -> None:
