@@ -6,4 +6,6 @@ from tests.relayer.margin.models.stages_linear import LINEAR_STAGES
 from tests.relayer.margin.models.stages_overlay import OVERLAY_STAGES
 from tests.relayer.margin.models.stages_scenario import SCENARIO_STAGES
 
-STAGES = (*LINEAR_STAGES, *SCENARIO_STAGES, *OVERLAY_STAGES)
+VENUES = (*LINEAR_STAGES, *SCENARIO_STAGES)
+"""Every rule set by itself."""
+STAGES = (*VENUES, *OVERLAY_STAGES)

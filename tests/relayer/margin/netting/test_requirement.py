@@ -26,7 +26,7 @@ from relayer.margin.rulesets.hyperliquid_tiers import MarginTier, TieredMargin
 from relayer.margin.solve.without import By
 from relayer.margin.view import Purpose
 from tests.relayer.margin.models.stage import Stage, drawn
-from tests.relayer.margin.models.stages import STAGES
+from tests.relayer.margin.models.stages import VENUES
 from tests.relayer.margin.solve.build import MARKET, ONE, POOL, TWO, borrower
 
 MICRO = 10**6
@@ -305,7 +305,7 @@ def test_merged__collateral_and_debts__are_not_touched() -> None:
     assert merged(account) == account
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", VENUES, ids=lambda stage: stage.name)
 def test_one_part__of_any_stage__needs_what_the_whole_needs(stage: Stage) -> None:
     @drawn(stage, 4)
     @given(stage.some_accounts(), stage.some_markets())
@@ -321,7 +321,7 @@ def test_one_part__of_any_stage__needs_what_the_whole_needs(stage: Stage) -> Non
     holds()
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", VENUES, ids=lambda stage: stage.name)
 def test_requirement__of_any_stage__lies_between_unified_and_isolated(stage: Stage) -> None:
     @drawn(stage, 4)
     @given(stage.some_accounts(), stage.some_markets(), st.integers(0, 10**6))

@@ -14,10 +14,10 @@ from relayer.margin.solve.cure import Candidate, Way, candidates, cures, helped
 from relayer.margin.solve.withdrawable import withdrawables
 from relayer.margin.view import Purpose
 from tests.relayer.margin.models.stage import Stage, drawn
-from tests.relayer.margin.models.stages import STAGES
+from tests.relayer.margin.models.stages import VENUES
 from tests.relayer.margin.solve.build import BOOK, MARKET, POOL, TWO, borrower, trader
 
-every_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+every_stage = pytest.mark.parametrize("stage", VENUES, ids=lambda stage: stage.name)
 
 # --- withdrawable ----------------------------------------------------------------------------------------------------
 

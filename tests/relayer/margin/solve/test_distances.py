@@ -15,7 +15,7 @@ from relayer.margin.solve.wipe_out import Distance, wipe_out, wipe_outs
 from relayer.margin.solve.without import By, is_held, without
 from relayer.margin.view import Purpose
 from tests.relayer.margin.models.stage import Stage, drawn
-from tests.relayer.margin.models.stages import STAGES
+from tests.relayer.margin.models.stages import VENUES
 from tests.relayer.margin.solve.build import BOOK, MARKET, ONE, POOL, TWO, borrower, trader
 
 # --- wipe-out --------------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_wipe_out__asset_without_price__refused() -> None:
         wipe_out(borrower(1), MARKET, POOL, "DOGE")
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", VENUES, ids=lambda stage: stage.name)
 def test_wipe_out__of_any_stage__reached_there_and_not_one_ppm_before(stage: Stage) -> None:
     @drawn(stage, 4)
     @given(stage.some_accounts(), stage.some_markets())
@@ -138,7 +138,7 @@ def test_held__by_role_and_sign(role: Role, amount: int, expected: bool) -> None
     assert is_held(leg) is expected
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", VENUES, ids=lambda stage: stage.name)
 @pytest.mark.parametrize("by", By)
 def test_without__the_only_part_closed__nothing_is_left(stage: Stage, by: By) -> None:
     account = stage.accounts[0]

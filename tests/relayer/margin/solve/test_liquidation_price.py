@@ -16,7 +16,7 @@ from relayer.margin.engine.result import USD, Evaluation, Verdict, health_of
 from relayer.margin.solve.liquidation_price import liquidation_price, liquidation_prices
 from relayer.margin.view import Purpose
 from tests.relayer.margin.models.stage import Stage, drawn
-from tests.relayer.margin.models.stages import STAGES
+from tests.relayer.margin.models.stages import VENUES
 from tests.relayer.margin.solve.build import BOOK, MARKET, POOL, at, borrower, trader
 
 HEALTHY, UNHEALTHY, UNKNOWN = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
@@ -180,7 +180,7 @@ def test_flips__by_brute_force_on_small_prices__are_the_nearest() -> None:
         assert (found.above and found.above.price if found.above and found.above.price <= 60 else None) == above
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", VENUES, ids=lambda stage: stage.name)
 def test_flip__of_any_stage__verdict_changes_there_and_not_one_unit_before(stage: Stage) -> None:
     @drawn(stage, 4)
     @given(stage.some_accounts(), stage.some_markets(), st.data())

@@ -15,7 +15,7 @@ from relayer.margin.solve.changes import Deposit, Repay, Shock, Withdraw, applie
 from relayer.margin.solve.whatif import Flip, flips, whatif
 from relayer.margin.view import Purpose
 from tests.relayer.margin.models.stage import Stage, drawn
-from tests.relayer.margin.models.stages import STAGES
+from tests.relayer.margin.models.stages import VENUES
 from tests.relayer.margin.solve.build import MARKET, POOL, at, borrower
 
 STRICTER = AaveRules("aave@3.7", {"ETH": AaveReserve(5_000, 5_000, {}), "USDC": AaveReserve(7_500, 7_800, {})})
@@ -36,7 +36,7 @@ def test_whatif__repaid_and_shocked__figures_by_hand() -> None:
     assert not holding.is_flipped
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", VENUES, ids=lambda stage: stage.name)
 def test_whatif__any_stage__is_what_then_happens_and_lines_explain_it(stage: Stage) -> None:
     @drawn(stage, 4)
     @given(stage.some_accounts(), stage.some_markets())
