@@ -76,7 +76,7 @@ class Asked:
 
 def market_changes(portfolio: Portfolio, asked: Asked) -> tuple[Change, ...]:
     """Return the changes of prices. Raises: ConfigError naming the option and its text."""
-    shift = price_shift(portfolio.rules, portfolio.decimals)
+    shift = price_shift(portfolio.core, portfolio.decimals)
     changes: list[Change] = [_shock(text) for text in asked.shocks]
     for text in asked.prices:
         asset, value = _halves(text, "price", "ETH=1900")
@@ -120,7 +120,7 @@ def _moved(portfolio: Portfolio, leg: Leg, value: str, verb: str, text: str) -> 
     if balance <= 0:
         raise _wrong(verb, text, f"the balance to {verb} must be above 0", "the verb says which way it goes")
     try:
-        return amount_change(leg, -balance if verb in LESS else balance, portfolio.market, portfolio.rules)
+        return amount_change(leg, -balance if verb in LESS else balance, portfolio.market, portfolio.core)
     except ValueError as error:
         raise _wrong(verb, text, str(error), "") from None
 

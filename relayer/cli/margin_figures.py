@@ -122,8 +122,8 @@ def _named(account: Account, name: str) -> Account:
 def _figures(portfolio: Portfolio, account: Account, said: VenueSaid | None, *, with_search: bool) -> Figures:
     market, rules, results = portfolio.market, portfolio.rules, evaluations(portfolio, account)
     facts: tuple[LiquidationFact, ...] = ()
-    if isinstance(rules, AaveRules | CometRules | MorphoRules):
-        facts = liquidation_facts(account, market, rules)
+    if isinstance(portfolio.core, AaveRules | CometRules | MorphoRules):
+        facts = liquidation_facts(account, market, portfolio.core)
     if not with_search:
         return Figures(account, results, (), None, (), (), facts, said)
     return Figures(
@@ -156,7 +156,7 @@ def _size(portfolio: Portfolio, leg: Leg) -> int | None:
     """Return a lending leg's balance, signed, in whole units at 1e18."""
     if leg.role not in (Role.COLLATERAL, Role.DEBT):
         return None
-    balance = balance_of(leg, leg.amount, portfolio.market, portfolio.rules)
+    balance = balance_of(leg, leg.amount, portfolio.market, portfolio.core)
     if balance is None:
         return None
     if leg.role is Role.DEBT:
@@ -166,7 +166,7 @@ def _size(portfolio: Portfolio, leg: Leg) -> int | None:
 
 def shift_of(portfolio: Portfolio) -> int:
     """Return what to add to a price's decimals to show it as it is written in files."""
-    return price_shift(portfolio.rules, portfolio.decimals)
+    return price_shift(portfolio.core, portfolio.decimals)
 
 
 def balance_text(portfolio: Portfolio, leg_name: str, account: Account, amount: int) -> tuple[int, int]:
@@ -174,7 +174,7 @@ def balance_text(portfolio: Portfolio, leg_name: str, account: Account, amount: 
     leg = next((one for one in account.legs if one.name == leg_name), None)
     if leg is None:
         return amount, UNITS_DECIMALS
-    balance = balance_of(leg, amount, portfolio.market, portfolio.rules)
+    balance = balance_of(leg, amount, portfolio.market, portfolio.core)
     return (amount if balance is None else balance), leg.decimals
 
 
@@ -184,7 +184,7 @@ def cure_balance(portfolio: Portfolio, account: Account, cure: Cure) -> tuple[in
     if leg is None or cure.way is Way.REDUCE:
         return cure.amount, cure.decimals
     is_owed = cure.way is Way.REPAY
-    balance = balance_for(leg, cure.amount, portfolio.market, portfolio.rules, is_owed=is_owed)
+    balance = balance_for(leg, cure.amount, portfolio.market, portfolio.core, is_owed=is_owed)
     return (cure.amount if balance is None else balance), leg.decimals
 
 

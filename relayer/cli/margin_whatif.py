@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from relayer.cli.margin_changes import Asked, account_changes, market_changes, patched
-from relayer.cli.margin_figures import chosen, exact
+from relayer.cli.margin_figures import chosen, exact, weighing
 from relayer.cli.margin_text import gap_text, label_cell, money, ratio, right
 from relayer.cli.output import ExitCode, Json, Report
 from relayer.errors import ConfigError, Fault
@@ -14,7 +14,7 @@ from relayer.margin.engine.result import Evaluation, Unit, Verdict
 from relayer.margin.solve.whatif import Comparison, LineChange, WhatIf
 from relayer.margin.solve.whatif import whatif as compared
 from relayer.margin.view import Purpose
-from relayer.portfolio.portfolio import Portfolio, load_portfolio
+from relayer.portfolio.portfolio import Portfolio, load_portfolio, portfolio_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from relayer.margin.engine.inputs import Account
 
 LINES_OF: Final = Purpose.MAINTENANCE
+PARAMETERS: Final = ("rule_set", "rules", "overlays", "buffer_ppm")
 DIFFERENCES_MAX: Final = 200
 
 
@@ -46,13 +47,9 @@ def compare_files(report: Report, file: Path, other: Path) -> None:
     if portfolio.family is not second.family:
         problem = f"{portfolio.rules.name} and {second.rules.name} weigh different things"
         raise ConfigError(str(other), Fault("rule_set", problem, "compare two files of one family of rule sets"))
-    rules = {key: second.document[key] for key in ("rule_set", "rules")}
-    after = _rebuilt(portfolio, rules, second)
+    after = _rebuilt(portfolio, second)
     differences = list(_differences(_parameters(portfolio), _parameters(second)))
-    found = [
-        (account, compared(account, portfolio.market, portfolio.rules, (), after.rules, buffer_ppm=after.buffer_ppm))
-        for account in portfolio.accounts
-    ]
+    found = [(account, _under(portfolio, after, account)) for account in portfolio.accounts]
     report.line(f"before: accounts, market and parameters of {file}")
     report.line(f"after:  the same under the parameters of {other}")
     rows = [(key, before, now) for key, before, now in differences[:DIFFERENCES_MAX]]
@@ -67,14 +64,14 @@ def compare_files(report: Report, file: Path, other: Path) -> None:
     report.data["parameters"] = [{"key": key, "before": before, "after": now} for key, before, now in differences]
 
 
-def _rebuilt(portfolio: Portfolio, values: dict[str, object], second: Portfolio) -> Portfolio:
-    from relayer.portfolio.portfolio import portfolio_of
-
-    return portfolio_of({**portfolio.document, **values}, f"{portfolio.source} with the rules of {second.source}")
+def _rebuilt(portfolio: Portfolio, second: Portfolio) -> Portfolio:
+    """Return the first file with the parameters of the second."""
+    document = {key: value for key, value in portfolio.document.items() if key not in PARAMETERS}
+    return portfolio_of(document | _parameters(second), f"{portfolio.source} with the rules of {second.source}")
 
 
 def _parameters(portfolio: Portfolio) -> dict[str, object]:
-    return {key: portfolio.document[key] for key in ("rule_set", "rules")}
+    return {key: portfolio.document[key] for key in PARAMETERS if key in portfolio.document}
 
 
 def _one(before: Portfolio, after: Portfolio, account: Account, asked: Asked) -> WhatIf:
@@ -92,6 +89,13 @@ def _one(before: Portfolio, after: Portfolio, account: Account, asked: Asked) ->
         return _joined(then, now)
     except ValueError as error:
         raise ConfigError(f"account {account.name}", Fault("", str(error), "")) from error
+
+
+def _under(before: Portfolio, after: Portfolio, account: Account) -> WhatIf:
+    """Compare an account that does not change under the rules of two files."""
+    with weighing(after):
+        then = compared(account, before.market, before.rules, (), buffer_ppm=before.buffer_ppm)
+        return _joined(then, compared(account, before.market, after.rules, (), buffer_ppm=after.buffer_ppm))
 
 
 def _joined(then: WhatIf, now: WhatIf) -> WhatIf:

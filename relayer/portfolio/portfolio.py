@@ -3,7 +3,7 @@
     rule_set = "aave@3.7"                       which formulas
     as_of = "2025-03-01T00:00:00Z"              when
     [assets], [prices], [indices], ...          the market
-    [rules]                                     the parameters of the rule set
+    [rules], [[overlays]]                       the parameters of the rule set, and what stands around it
     [[accounts]]                                who holds what
 
 Every fault is one line that names the key; a file with a fault is refused whole. `schema()` is the published JSON
@@ -29,6 +29,7 @@ from relayer.portfolio.account_tables import AccountTable, AssetTable, VenueSaid
 from relayer.portfolio.families import FAMILIES, FAMILY_OF, Family
 from relayer.portfolio.fields import BufferPpm, ChainText, Instant, LineText, NameText, NumberText, Table
 from relayer.portfolio.market_tables import ExpiryTable, IndexTable, PriceField, TotalsTable
+from relayer.portfolio.overlay_tables import overlay_list, with_overlays
 from relayer.portfolio.rule_tables import RuleFault, table_of
 from relayer.portfolio.text import FAULTS_MAX, fault_of, read_document
 from relayer.portfolio.translation import Faults, Setting, accounts_of, decimals_of, market_of, rules_of, said_of
@@ -56,12 +57,16 @@ class PortfolioTable(Table):
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """Hold what a file says, in the engine's terms; `said` is what venues' getters said, by account name."""
+    """Hold what a file says, in the engine's terms.
+
+    `core` are the rules without overlays, whose units the legs are in; `said` is what venues' getters said, by account.
+    """
 
     source: str
     title: str
     family: Family
     rules: RuleSet
+    core: RuleSet
     market: MarketData
     accounts: tuple[Account, ...]
     said: Mapping[str, VenueSaid]
@@ -101,11 +106,13 @@ def _portfolio(family: Family, table: Any, source: str, document: Document, faul
     if faults.found:  # nothing may be reckoned with what is not there
         raise ConfigError(source, *faults.found[:FAULTS_MAX])
     accounts = accounts_of(table, Setting(table.chain, decimals, written, unit, market, family.names_contracts), faults)
+    core = faults.at(("rules",), lambda: family.finish(written, accounts, table.rule_set))
     return Portfolio(
         source=source,
         title=table.title,
         family=family,
-        rules=faults.at(("rules",), lambda: family.finish(written, accounts, table.rule_set)),
+        rules=with_overlays(core, table.overlays),
+        core=core,
         market=market,
         accounts=accounts,
         said=said_of(table, unit, faults),
@@ -151,4 +158,5 @@ def _table_of(family: Family) -> Any:
         __doc__=f"A portfolio under {' or '.join(family.names)}.",
         rule_set=(names, ...),
         rules=(rules, ...),
+        overlays=(overlay_list(family.unit), ...),
     )

@@ -8,7 +8,7 @@ A key is the name of the field; `_wad` and `_e18` at its end fall away, since a 
 | `_bps`, `_ppm`, `_s`, `_s_max` | integer as it stands |
 | anything else | what the family says, by field or by default: a decimal of some scale, or an integer |
 
-`name` and `unit` of a rule set are not parameters: the file's `rule_set` says them.
+`name`, `unit` and `inner` of a rule set are not parameters: the file's `rule_set` says them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from relayer.portfolio.text import TABLE, Place
 ITEMS_MAX: Final = 4096
 """Bound on each list and table of parameters."""
 UNIONS: Final = (Union, UnionType)
-NOT_PARAMETERS: Final = frozenset({"name", "unit"})
+NOT_PARAMETERS: Final = frozenset({"name", "unit", "inner"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ SCHEMA_HINT: Final = "`relayer margin schema` lists all keys"
 TABLE: Final = "Table"
 """Ends the names of our own classes, which pydantic puts into the place of a fault where one of several may stand."""
 
+OVERLAY_KINDS: Final = ("strict@1", "size_premium@1", "confidence@1", "depeg@1")
+"""These stand in the place of a fault as well, as the tag that chose among overlays."""
 KEY_PARTS_MAX: Final = 32
 _KEY_PART: Final = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
 _LONG_KEY: Final = re.compile(f"(?<![A-Za-z0-9_-])(?:{_KEY_PART}){{{KEY_PARTS_MAX}}}")
@@ -79,7 +81,8 @@ def parse_json(text: str, source: str) -> Document:
 
 def fault_of(details: ErrorDetails, prefix: Place = ()) -> Fault:
     """Translate one finding of pydantic into plain words."""
-    place = [part for part in details["loc"] if not (isinstance(part, str) and part.endswith(TABLE))]
+    made = (part for part in details["loc"] if part not in OVERLAY_KINDS)
+    place = [part for part in made if not (isinstance(part, str) and part.endswith(TABLE))]
     key = key_path((*prefix, *place))
     if not key.isprintable():
         key = key.encode("unicode_escape").decode()

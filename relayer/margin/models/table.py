@@ -18,6 +18,7 @@ from relayer.margin.models import (
     grid,
     haircut,
     morpho,
+    overlays,
     span,
     tiers,
 )
@@ -38,6 +39,7 @@ RULE_SETS: Final[Mapping[str, RuleSetInfo]] = MappingProxyType(
             *derive_pmrm2.ABOUT,
             *grid.ABOUT,
             *tiers.ABOUT,
+            *overlays.ABOUT,
         )
     }
 )

@@ -18,6 +18,7 @@ from relayer.margin.models.table import RULE_SETS
 from relayer.margin.view import Purpose
 from relayer.portfolio.conversions import amount_change, amount_of, balance_for, balance_of
 from relayer.portfolio.families import FAMILIES, FAMILY_OF
+from relayer.portfolio.overlay_tables import OVERLAYS
 from relayer.portfolio.portfolio import Portfolio, portfolio_of
 from relayer.portfolio.rule_tables import table_of
 from tests.relayer.portfolio.build import AAVE, changed, faults_of
@@ -42,7 +43,8 @@ def document(rule_set: str, rules: dict[str, Any], legs: list[dict[str, Any]], *
 
 
 def test_table__of_families__names_every_rule_set_that_has_a_description() -> None:
-    assert set(FAMILY_OF) == set(RULE_SETS)
+    assert {*FAMILY_OF, *OVERLAYS} == set(RULE_SETS)
+    assert not set(FAMILY_OF) & set(OVERLAYS)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.label)
@@ -377,3 +379,36 @@ def test_span__pairs_beyond_the_arrays__are_refused() -> None:
     found = faults_of(document("span@1", {"commodities": [commodity]}, []))
 
     assert found[0].startswith("rules: c: pairs and still must be numbers from 0 of its 2 scenarios")
+
+
+def test_overlays__in_their_order__stand_around_the_rules() -> None:
+    """At the average of 1,900 the 15 WETH are worth 28,500, and 17.5 % of that is required: 4,987.50."""
+    overlays = [
+        {"kind": "strict@1", "exempt": ["USDC"]},
+        {"kind": "size_premium@1", "premiums": {"WETH": {"slope_ppm": 1, "scale": "1000", "cap_ppm": 5}}},
+    ]
+    strict = changed(AAVE, ("prices", "WETH"), {"price": "2000", "twap": "1900"})
+
+    portfolio = read({**strict, "overlays": overlays})
+
+    found = evaluate(portfolio.accounts[0], portfolio.market, portfolio.rules, Purpose.MAINTENANCE)
+    assert portfolio.rules.name == "aave@3.7+strict@1+size_premium@1"
+    assert portfolio.core.name == "aave@3.7"
+    assert (found.collateral, found.requirement) == (28_500 * E18, 49_875 * 10**17)
+
+
+@pytest.mark.parametrize(
+    ("overlay", "fault"),
+    [
+        ({"kind": "strict@1", "exemp": []}, "overlays[0].exemp: unknown key"),
+        ({"kind": "strict@2"}, "overlays[0]: input tag 'strict@2' found"),
+        ({}, "overlays[0]: unable to extract tag"),
+        ({"kind": "depeg@1"}, "overlays[0].stable: missing"),
+        (
+            {"kind": "confidence@1", "threshold": "1", "factor_ppm": 2_000_000},
+            "overlays[0]: a confidence factor is 0 to 1000000 ppm",
+        ),
+    ],
+)
+def test_overlay__wrongly_written__is_refused_by_key(overlay: dict[str, Any], fault: str) -> None:
+    assert faults_of({**AAVE, "overlays": [overlay]})[0].startswith(fault)
