@@ -169,6 +169,16 @@ def test_option_greeks__below_the_cap__slope_is_not_the_limit() -> None:
     assert got.vega.low > 0
 
 
+def test_option_greeks__volatility_that_may_reach_the_cap__holds_the_limit() -> None:
+    """v in [20, 25] with d1 near 0 at 20, a strike of e^200 forwards: the slope may be φ(0), or none at the cap."""
+    strike = int(oracle.exp(Fraction(200)))
+
+    got = option_greeks(OptionInputs(True, strike, Interval(20 * E18, 25 * E18), YEAR_S), exact(1))
+
+    assert got.delta.high == E18
+    assert got.gamma.low == got.vega.low == 0
+
+
 @pytest.mark.parametrize(
     ("strike", "vol", "seconds", "forward"), [(-1, 1, 1, 1), (1, -1, 1, 1), (1, 1, 0, 1), (1, 1, 1, 0)]
 )

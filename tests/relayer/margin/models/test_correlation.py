@@ -68,6 +68,11 @@ def test_correlated__fraction__credit_rounded_down() -> None:
     assert correlated([replace(ETH, down=10), replace(BTC, up=7)], RULES).credit == 5
 
 
+def test_correlated__fraction_the_other_way__credit_rounded_down() -> None:
+    """Up: 10 + ⌈7 · 0.2⌉ = 12 again."""
+    assert correlated([replace(ETH, up=10, down=0), replace(BTC, up=0, down=7)], RULES).credit == 5
+
+
 def test_correlated__nothing__nothing() -> None:
     assert correlated([], RULES).requirement == 0
 

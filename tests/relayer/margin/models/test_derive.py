@@ -111,6 +111,27 @@ def test_srm__two_perps_that_cancel__their_results_stay() -> None:
     assert (got.equity, got.requirement) == (e(110), 0)
 
 
+def test_srm__confidences__of_the_perp_and_of_the_volatilities() -> None:
+    """Perp at 0.3 < 0.4: 0.7 · 0.4 · 1000; volatilities at 0.4 < 0.5: 0.6 · 0.4 · 1000 for one short."""
+    unsure = market({"ETH-PERP": point(1_010, "0.3")})
+    expiry = market(quotes={EXPIRY: replace(QUOTE, vol_confidence_e18=e("0.4"))})
+
+    opened = weighed(SRM, perp(1), data=unsure, purpose=OPENED)
+    short = weighed(SRM, option(900, "put", -1), data=expiry, purpose=OPENED)
+
+    assert opened.requirement == 1_010 * SRM_RULES.perp_initial + e(280)
+    assert requirements(short)[f"ETH options {YEAR_S} s confidence"] == e(240)
+
+
+def test_srm__price_shown__is_the_one_that_was_worst() -> None:
+    data = market({"ETH-PERP": between(1_000, 1_020)})
+
+    long, short = (SRM.weigh(account(perp(size)), data, HELD, End.LOW) for size in (1, -1))
+
+    assert (long.lines[0].price, short.lines[0].price) == (e(1_000), e(1_020))
+    assert long.lines[0].exposure == short.lines[0].exposure == e(1_020)
+
+
 # --- portfolio margin, first version --------------------------------------------------------------------------------
 
 
@@ -164,6 +185,27 @@ def test_pmrm__confidence_of_the_expiry__each_feed_counts(changes: dict[str, Any
     got = weighed(PMRM, option(900, "put", 3), data=data, purpose=OPENED)
 
     assert requirements(got)["confidence"] == e(1_500)
+
+
+def test_pmrm__perp_confidence__its_own_feed_counts() -> None:
+    """(1 - 0.5) · 0.5 · 1000 for one perp; the spot is sure."""
+    data = market({"ETH-PERP": point(1_010, "0.5")})
+
+    assert requirements(weighed(PMRM, perp(1), data=data, purpose=OPENED))["confidence"] == e(250)
+
+
+def test_pmrm__rate__discounts_the_shocked_value() -> None:
+    """As in the kernel's test: r · 4 + ln 2 is two half-lives a year: 300 · 0.8 : 4 = 60 is left of 400."""
+    data = market(quotes={EXPIRY: replace(QUOTE, rate_e18=173_286_795_139_986_327)})
+
+    assert is_near(weighed(PMRM, option(600, "call", 1), data=data).excess, 60, 4_000)
+
+
+def test_pmrm__settled_part_of_the_forward__is_not_shocked() -> None:
+    """700 settled and 300 moving: 1.1 makes 1030, the short call of 600 loses 30, and 10 for being naked."""
+    data = market(quotes={EXPIRY: replace(QUOTE, forward_fixed=e(700))})
+
+    assert is_near(weighed(PMRM, option(600, "call", -1), data=data).requirement, 40)
 
 
 def test_pmrm__base_and_stable__divided_by_its_price() -> None:
@@ -252,6 +294,15 @@ def test_all__surface__prices_only_while_it_passes_its_checks(rules: RuleSet) ->
 
         assert tuple(gap.leg for gap in got.gaps) == missing
         assert (got.verdict is Verdict.UNKNOWN) == bool(missing)
+
+
+@ALL
+def test_all__surface_of_an_expiry_that_is_over__contradicts_nobody(rules: RuleSet) -> None:
+    """At its very second of expiry a slice with more variance than the next is no evidence against it."""
+    later = replace(QUOTE, surface=replace(CALM, a=CALM.a // 2))
+    data = market(quotes={AS_OF: replace(QUOTE, surface=CALM), EXPIRY: later})
+
+    assert weighed(rules, cash(5_000), option(900, "put", -1), data=data).gaps == ()
 
 
 @ALL

@@ -89,6 +89,50 @@ def test_option_value__wide_forward__each_side_at_its_own_ends() -> None:
     assert abs(put.high - 10 * E18) <= 3
 
 
+@pytest.mark.parametrize("strike", range(1_000, 2_000, 50))
+@pytest.mark.parametrize("is_call", [True, False])
+def test_option_value__from_one_unit_of_width_to_three__never_narrower(strike: int, is_call: bool) -> None:
+    """Up to one unit the slope widens the price at the low end, beyond it both ends are priced."""
+    start, time = 1_000 * E18, (YEAR_S // 12, UNIT)
+
+    narrow, wide = (
+        option_value(is_call, Interval(start, start + width), strike * E18, exact(E18 // 2), time) for width in (1, 2)
+    )
+
+    assert holds(wide, narrow)
+
+
+def test_standard__spot_between_bounds__own_requirement_by_hand() -> None:
+    """Short put of 1900, spot in [1950, 2050], out of the money by 50 to 150; forward 2000, so it is worth nothing.
+
+    max(0.1 · 1950, 0.15 · 1950 - 150) = 195; max(0.1 · 2050, 0.15 · 2050 - 50) = 257.5.
+    """
+    feed = replace(standard.FEED, spot=Interval(1_950 * E18, 2_050 * E18))
+
+    got = standard.margined(Purpose.INITIAL, standard.put(1_900), feed=feed).margin
+
+    assert abs(got.low + 2_575 * E18 // 10) <= 20
+    assert abs(got.high + 195 * E18) <= 20
+
+
+def test_second_version__absolute_skew_turning_inside_the_forward__may_lose_nothing() -> None:
+    """k* is 0.01: at either end, 1 % off, volatility is up by the whole cap; at the strike it does not move at all."""
+    rules = second.under(Scenario(E18, VolMove.ABS))
+    steep = replace(rules.shocks.skew, width_scale=0)
+    rules = replace(rules, shocks=replace(rules.shocks, skew=steep))
+    forward = Interval(990 * E18, 1_010 * E18)
+    book = replace(
+        second.EMPTY,
+        options=(second.option(1_000, True, 1, "0.5"),),
+        expiries=(replace(second.MARKET, forward_variable=forward),),
+    )
+
+    got = pmrm2.margin(book, rules).scenario_pnl[0]
+
+    assert got.high == 0
+    assert got.low < -20 * E18
+
+
 @pytest.mark.parametrize("move", [VolMove.LINEAR, VolMove.ABS])
 @given(st.integers(-120, 120), st.integers(0, 100), st.integers(0, 100), st.integers(1, 99))
 @settings(max_examples=15)
