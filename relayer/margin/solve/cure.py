@@ -21,8 +21,9 @@ from typing import Final
 from proofs.types import ChainId
 from proofs.units import mul_div_up
 from relayer.margin.engine.evaluate import BUFFER_PPM, RuleSet, evaluate
-from relayer.margin.engine.inputs import Account, End, Leg, MarketData, Role
+from relayer.margin.engine.inputs import Account, End, Leg, MarketData, Price, Role
 from relayer.margin.engine.result import Evaluation, TermLine, Unit
+from relayer.margin.models.quotes import perp_name
 from relayer.margin.solve.changes import HELD, TRADED, trade_value_up
 from relayer.margin.solve.low_end import LowEnd
 from relayer.margin.solve.search import Question, between, first_flip
@@ -111,12 +112,18 @@ def helped(account: Account, market: MarketData, rules: RuleSet, candidate: Cand
     size = -amount if leg.amount > 0 else amount
     if leg.role is Role.OPTION:
         return _option_reduced(account, market, rules, candidate, size)
-    price = market.prices.get(leg.asset)
+    price = _mark(leg, market)
     if price is None:
         raise ValueError(f"{leg.name}: no price of {leg.asset} to reduce at")
     at = price.at(End.LOW, is_owed=leg.amount < 0)
     paid = trade_value_up(leg, size, at, price.decimals, rules.unit.decimals)
     return account.with_leg(replace(leg, amount=leg.amount + size, entry_value=leg.entry_value + paid))
+
+
+def _mark(leg: Leg, market: MarketData) -> Price | None:
+    """Return the price that a position is weighed at: a perpetual's own where the market has one."""
+    own = market.prices.get(perp_name(leg.asset)) if leg.role is Role.PERP else None
+    return own or market.prices.get(leg.asset)
 
 
 def _option_reduced(account: Account, market: MarketData, rules: RuleSet, candidate: Candidate, size: int) -> Account:
@@ -136,7 +143,7 @@ def _option_reduced(account: Account, market: MarketData, rules: RuleSet, candid
 
 def _cure(account: Account, market: MarketData, rules: RuleSet, candidate: Candidate, buffer_ppm: int) -> Cure | None:
     leg = candidate.leg
-    if candidate.way is Way.REDUCE and leg.role is not Role.OPTION and leg.asset not in market.prices:
+    if candidate.way is Way.REDUCE and leg.role is not Role.OPTION and _mark(leg, market) is None:
         return None
 
     def after(amount: int, weighed_by: RuleSet) -> Evaluation:

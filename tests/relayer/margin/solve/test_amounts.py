@@ -165,6 +165,14 @@ def test_reduced__at_the_marking_price__leaves_equity() -> None:
     assert (less.leg("perp").amount, less.leg("perp").entry_value) == (-2 * 10**9, -6_100 * 10**6)
 
 
+def test_reduced__a_perpetual_with_a_price_of_its_own__at_that_price() -> None:
+    account = trader(2 * 10**9, 10**9, 6_000 * 10**6)
+    market = replace(MARKET, prices={**MARKET.prices, "ETH-PERP": replace(MARKET.prices["ETH"], low=3_010 * 10**8)})
+    (one,) = [one for one in candidates(account) if one.way is Way.REDUCE]
+
+    assert helped(account, market, BOOK, one, 10**9).leg("perp").entry_value == (6_000 - 3_010) * 10**6
+
+
 def test_reduced__without_a_price_or_a_place_for_the_value__refused() -> None:
     perp = trader(1, 0).leg("perp")
     option = Leg("call", Role.OPTION, "ETH", 1, TWO, option=OptionTerms(1, 1, is_call=True))
