@@ -18,6 +18,7 @@ from relayer.margin.view import Rounding
 
 MONEY_DECIMALS: Final = 2
 AMOUNT_DECIMALS: Final = 6
+ABOUT_DECIMALS: Final = 4
 RATIO_DECIMALS: Final = 4
 LABEL_WIDTH: Final = 29
 LABEL_WIDTH_ALONE: Final = 40
@@ -53,9 +54,13 @@ def amount(value: int, decimals: int, *, up: bool = False) -> str:
 
 
 def about(value: int, decimals: int) -> str:
-    """Return an amount to the nearest of six decimals: where it explains a figure and promises nothing."""
-    half = power_of_ten(decimals - AMOUNT_DECIMALS) // 2 if decimals > AMOUNT_DECIMALS else 0
-    return amount(value + half, decimals) if abs(value) > half else amount(value, decimals)
+    """Return an amount to the nearest of four decimals: where it explains a figure and promises nothing."""
+    if decimals <= ABOUT_DECIMALS or abs(value) < power_of_ten(decimals) // 100:
+        return amount(value, decimals)
+    return amount(
+        (value + power_of_ten(decimals - ABOUT_DECIMALS) // 2) // power_of_ten(decimals - ABOUT_DECIMALS),
+        ABOUT_DECIMALS,
+    )
 
 
 def ratio(value: int | None) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from proofs.units import parse_decimal
+from proofs.units import E18, parse_decimal
 from relayer.cli.main import app
+from relayer.cli.margin_text import about, grouped
 from relayer.margin.models.table import RULE_SETS
 from relayer.portfolio.portfolio import load_portfolio
 from tests.relayer.cli.test_main import HEAVY, loaded_by
@@ -358,3 +359,36 @@ def test_schema__by_verb_and_by_option__is_one_json_schema() -> None:
 
     assert json.loads(by_verb.stdout) == json.loads(by_option.stdout)
     assert data_of(run("schema", "--json")) == json.loads(by_verb.stdout)
+
+
+# --- figures for people ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "down", "up"),
+    [
+        (1_234_567_891, 6, "1,234.56", "1,234.57"),
+        (-1_234_567_891, 6, "-1,234.57", "-1,234.56"),
+        (1, 18, "0.00", "0.01"),
+        (-1, 18, "-0.01", "0.00"),
+        (10**27, 18, "1,000,000,000.00", "1,000,000,000.00"),
+        (5, 0, "5", "5"),
+    ],
+)
+def test_money__cut_to_cents__goes_the_way_it_was_told(value: int, decimals: int, down: str, up: str) -> None:
+    assert (grouped(value, decimals, 2), grouped(value, decimals, 2, up=True)) == (down, up)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (10 * E18, "10"),
+        (10 * E18 - 1, "10"),
+        (-3 * E18 - E18 // 2, "-3.5"),
+        (1_234_567 * 10**14, "123.4567"),
+        (1, "0.000000000000000001"),
+        (0, "0"),
+    ],
+)
+def test_amount__that_explains__is_the_nearest_and_never_nothing(value: int, shown: str) -> None:
+    assert about(value, 18) == shown
