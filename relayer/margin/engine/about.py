@@ -1,4 +1,4 @@
-"""About: what a reader must know of a rule set before trusting its figures; data for `margin rules` and for the laws."""
+"""About: what a reader must know of a rule set before trusting its figures; data for `rules show` and for the laws."""
 
 from __future__ import annotations
 

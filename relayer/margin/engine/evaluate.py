@@ -46,15 +46,10 @@ def evaluate(
     account: Account, market: MarketData, rules: RuleSet, purpose: Purpose, *, buffer_ppm: int = BUFFER_PPM
 ) -> Evaluation:
     """Evaluate an account; `buffer_ppm` serves `liquidation_end` alone."""
-    asked = Purpose.MAINTENANCE if purpose is Purpose.LIQUIDATION_END else purpose
-    low = _judged(rules.weigh(account, market, asked, End.LOW), account)
-    if purpose is Purpose.LIQUIDATION_END:
-        low = buffered(low, buffer_ppm)
+    low = _judged(_weighed(account, market, rules, purpose, (End.LOW, buffer_ppm)), account)
     if low.gaps:
         return low
-    high = rules.weigh(account, market, asked, End.HIGH) if _has_width(market) else low
-    if purpose is Purpose.LIQUIDATION_END and high is not low:
-        high = buffered(high, buffer_ppm)
+    high = _weighed(account, market, rules, purpose, (End.HIGH, buffer_ppm)) if _has_width(market) else low
     return replace(low, excess_high=max(low.excess, high.excess))
 
 
@@ -81,6 +76,16 @@ def buffered(result: Evaluation, buffer_ppm: int) -> Evaluation:
 
 def _extra(requirement: int, buffer_ppm: int) -> int:
     return max(0, -(-requirement * (buffer_ppm - PPM) // PPM))
+
+
+def _weighed(
+    account: Account, market: MarketData, rules: RuleSet, purpose: Purpose, end_and_buffer: tuple[End, int]
+) -> Evaluation:
+    """Weigh for any purpose at one end."""
+    end, buffer_ppm = end_and_buffer
+    if purpose is not Purpose.LIQUIDATION_END:
+        return rules.weigh(account, market, purpose, end)
+    return buffered(rules.weigh(account, market, Purpose.MAINTENANCE, end), buffer_ppm)
 
 
 def _judged(result: Evaluation, account: Account) -> Evaluation:

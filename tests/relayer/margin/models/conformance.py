@@ -106,7 +106,7 @@ class Conformance:
             prices = {name: price for name, price in market.prices.items() if name != key}
             unpriced = replace(market, prices=prices)
             legs = [leg for leg in account.legs if leg.amount and self.stage.price_key(leg) == key]
-            for purpose in PURPOSES:
+            for purpose in Purpose:
                 result = evaluate(account, unpriced, self.stage.rules, purpose)
                 gaps = {gap.leg: gap for gap in result.gaps}
                 assert set(gaps) >= {leg.name for leg in legs}
@@ -138,7 +138,7 @@ class Conformance:
     def what_was_never_read_is_never_forgotten(self, account: Account, market: MarketData) -> None:
         debt = replace(account, unread=(Gap("a debt", "no answer", is_collateral=False),))
         asset = replace(account, unread=(Gap("a deposit", "no answer", is_collateral=True),))
-        for purpose in PURPOSES:
+        for purpose in Purpose:
             plain = evaluate(account, market, self.stage.rules, purpose)
             less = evaluate(asset, market, self.stage.rules, purpose)
             assert less.verdict is (Verdict.HEALTHY if plain.is_healthy else Verdict.UNKNOWN)
