@@ -5,7 +5,7 @@
 A *vote* says which block each chain contributes and what was read there (`readingsRoot`). A *plan* holds, for each
 chain of the policy, the anchor that k votes agree on, with those votes; chains without are missing. A plan proves
 itself: who checks it tallies its votes again. Votes are EIP-712 messages of the transport key under a domain of their
-own; the margin key signs `MarginRoot` and nothing else (`relayer.pipeline_signing`).
+own; the margin key signs `MarginRoot` and nothing else (`relayer.pipeline.signing`).
 
 Pure: no clock, no I/O. What is nobody's fault comes back as a `Refusal`.
 """

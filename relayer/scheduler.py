@@ -15,8 +15,8 @@ from chains.clock import Clock
 from proofs.snapshot import Unavailable
 from proofs.types import ChainId
 from relayer.config.policy import Policy
-from relayer.pipeline import FrameResult
-from relayer.pipeline_health import FrameHealth, Health
+from relayer.pipeline.frame import FrameResult
+from relayer.pipeline.health import FrameHealth, Health
 from relayer.plan import settled_s
 from relayer.schedule import FrameSlot, Timing, next_slot, next_tick_s
 
@@ -29,7 +29,7 @@ TICK_S: Final = 1
 
 
 class Passes(Protocol):
-    """Run passes; `relayer.pipeline.Pipeline` does."""
+    """Run passes; `relayer.pipeline.frame.Pipeline` does."""
 
     @property
     def highest(self) -> int | None:

@@ -32,12 +32,12 @@ from relayer.config.check import faults_between
 from relayer.config.operator import ApiConfig, OperatorConfig, ProviderConfig
 from relayer.config.policy import Policy
 from relayer.errors import ConfigError, Fault, StoreFault
-from relayer.observe import Observe, ObserveSettings, Watched
-from relayer.pipeline import FrameResult, Pipeline
-from relayer.pipeline_account import Look, look_at, newest_frame
-from relayer.pipeline_evidence import DISTRIBUTION
-from relayer.pipeline_health import Health
-from relayer.pipeline_ports import Alone, Ports, SigningPorts
+from relayer.observe.observer import Observe, ObserveSettings, Watched
+from relayer.pipeline.evidence import DISTRIBUTION
+from relayer.pipeline.frame import FrameResult, Pipeline
+from relayer.pipeline.health import Health
+from relayer.pipeline.look import Look, look_at, newest_frame
+from relayer.pipeline.ports import Alone, Ports, SigningPorts
 from relayer.plan import column_specs, list_specs, settled_s
 from relayer.scheduler import Scheduler
 from relayer.signers.keystore import OpenedSigner, open_signer

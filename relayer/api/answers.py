@@ -22,7 +22,7 @@ from relayer.api.parameters import format_cursor
 from relayer.config.policy import Policy
 from relayer.flags import Flag
 from relayer.margin.explain import quality_names
-from relayer.pipeline_records import JsonObject, Publication
+from relayer.pipeline.records import JsonObject, Publication
 
 JSON_TYPE: Final = "application/json"
 _SUMMARY_LEFT_OUT: Final = frozenset({"lines"})

@@ -13,7 +13,7 @@ from chains.clock import Clock
 from relayer.api.answers import Answer, FrameAnswers, signers_answer
 from relayer.config.policy import Policy
 from relayer.flags import Flag
-from relayer.pipeline_records import Publication
+from relayer.pipeline.records import Publication
 
 
 class Board:

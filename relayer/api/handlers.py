@@ -20,7 +20,7 @@ from relayer.api.problems import Code, Problem
 from relayer.api.whatif import Asked, answer_bytes, changes_of, parse_body
 from relayer.book import Book
 from relayer.flags import FlagState
-from relayer.pipeline_health import Health
+from relayer.pipeline.health import Health
 from relayer.store.port import Frames
 from relayer.whatif import place_of
 

@@ -11,7 +11,7 @@ from relayer.api.problems import PROBLEM_TYPE, STATUS, TITLE, Code
 from relayer.api.routes import ROUTES, Parameter, Route
 from relayer.api.whatif import body_schemas
 from relayer.flags import FlagState
-from relayer.pipeline_records import JsonObject
+from relayer.pipeline.records import JsonObject
 
 _QUERY: Final = MappingProxyType(
     {

@@ -25,7 +25,7 @@ from relayer.margin.account import can_count
 from relayer.margin.explain import view_to_json
 from relayer.margin.market import E18_DECIMALS
 from relayer.margin.rules import CollateralSource, MarginRules, PositionSource
-from relayer.pipeline_records import JsonObject
+from relayer.pipeline.records import JsonObject
 from relayer.whatif import (
     Change,
     Deposit,

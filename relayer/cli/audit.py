@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from relayer.config.operator import ProviderConfig
     from relayer.config.policy import Policy
     from relayer.margin.view import MarginView
-    from relayer.pipeline_account import Look
+    from relayer.pipeline.look import Look
 
 CONFIG_DEFAULT = Path("relayer.toml")
 
@@ -137,7 +137,7 @@ def keep(report: Report, policy: Policy, look: Look, bundle: Path | None, page: 
     from proofs.bundle import read_bundle
     from proofs.errors import ProofError
     from relayer.audit import audit_bundle
-    from relayer.pipeline_evidence import look_archive
+    from relayer.pipeline.evidence import look_archive
 
     try:
         archive = look_archive(policy, look.readings, look.snapshot, look.view)
@@ -168,7 +168,7 @@ def _told_failures(report: Report, audited: AuditReport) -> bool:
 def _settled(policy: Policy, at_time: int) -> int:
     """Return the time of a frame that is settled by now; nobody waits here for a block to come."""
     from relayer.errors import ConfigError, Fault
-    from relayer.pipeline_account import newest_frame
+    from relayer.pipeline.look import newest_frame
 
     newest = newest_frame(policy, time.time())
     if 0 < at_time <= newest and at_time % policy.frame_s == 0:

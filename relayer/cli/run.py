@@ -12,7 +12,7 @@ from relayer.cli.output import ExitCode, Json, JsonOption, Report, reporting
 if TYPE_CHECKING:
     from proofs.types import ChainId
     from relayer.config.policy import Policy
-    from relayer.pipeline import FrameResult
+    from relayer.pipeline.frame import FrameResult
 
 CONFIG_DEFAULT = Path("relayer.toml")
 

@@ -13,7 +13,7 @@ from chains.families.evm_source import PROOF_KEYS_PER_CALL
 from proofs.sheet import AccountList, Column, ColumnSpec, Sheet, column_from_rows
 from proofs.snapshot import ChainReading
 from proofs.types import AccountId
-from relayer.pipeline_reading import FrameReader
+from relayer.pipeline.reading import FrameReader
 from relayer.plan import column_specs, proof_requests
 from relayer.plan_cells import WHOLE_KEYS_MAX, cells_of, needs_prices
 from tests.relayer.fake_world import ALICE, CHAINS, FRAME, FakeWorld, ManualClock, account, make_policy

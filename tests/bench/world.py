@@ -20,9 +20,9 @@ from chains.secret import SecretUrl
 from proofs.types import ChainId
 from relayer.config.policy import Policy
 from relayer.config.policy_document import parse_policy
-from relayer.pipeline import FrameResult, Pipeline
-from relayer.pipeline_account import newest_frame
-from relayer.pipeline_ports import Alone, Ports, SigningPorts
+from relayer.pipeline.frame import FrameResult, Pipeline
+from relayer.pipeline.look import newest_frame
+from relayer.pipeline.ports import Alone, Ports, SigningPorts
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import SIGNER, TRANSPORT, Noticed
 

@@ -14,7 +14,7 @@ from proofs.errors import InvalidAttestation
 from proofs.keccak import keccak256
 from proofs.types import Finality, Hash32
 from relayer.cosign import FramePlan, Refusal, RootTerms, root_of
-from relayer.pipeline_signing import CLOCK_TOLERANCE_S, time_fault
+from relayer.pipeline.signing import CLOCK_TOLERANCE_S, time_fault
 from relayer.store.port import FrameState
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import FRAME, FakeWorld, make_bench

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from proofs.attestation import MarginLeaf, abi_leaf
 from proofs.types import ZERO_HASH, Assurance, Quality, Status
 from relayer.api.answers import FrameAnswers, Freshness
-from relayer.pipeline_records import Publication
+from relayer.pipeline.records import Publication
 from relayer.store.port import AccountRow, FrameRow, FrameState
 from tests.relayer.fake_world import ALICE, FRAME, make_policy
 

@@ -18,7 +18,7 @@ from relayer.cli.main import app
 from relayer.config.operator import LogFormat, SignerConfig, SignerKind
 from relayer.config.operator_document import load_operator
 from relayer.errors import RelayerError
-from relayer.observe import Observe, ObserveSettings, Watched
+from relayer.observe.observer import Observe, ObserveSettings, Watched
 from relayer.signers.keystore import open_signer
 from tests.relayer.config.documents import POLICY_TEXT
 

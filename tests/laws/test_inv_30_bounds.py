@@ -18,9 +18,9 @@ from relayer.api.parameters import (
     parse_limit,
 )
 from relayer.api.problems import DETAIL_CHARS_MAX, Code, Problem
-from relayer.pipeline_health import PULSE_S_MAX, Health
-from relayer.pipeline_proving import PROOF_SOURCES_MAX
-from relayer.pipeline_reading import FrameReader
+from relayer.pipeline.health import PULSE_S_MAX, Health
+from relayer.pipeline.proving import PROOF_SOURCES_MAX
+from relayer.pipeline.reading import FrameReader
 from relayer.schedule import MISSED_MAX, Timing, missed_frames, next_slot
 from tests.relayer.fake_world import CHAINS, FRAME, FakeWorld, ManualClock, make_policy
 
@@ -107,7 +107,7 @@ class Hanging:
 async def test_inv_30_adapter__breaks_its_promise_to_answer__is_cut_at_the_budget(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("relayer.pipeline_reading.ANCHOR_BUDGET_S", 0.05)
+    monkeypatch.setattr("relayer.pipeline.reading.ANCHOR_BUDGET_S", 0.05)
     world = FakeWorld()
     world.mine_to(FRAME + 3)
     chains = {**world.adapters, CHAINS["B"]: Hanging(world.chains["B"])}
@@ -121,7 +121,7 @@ async def test_inv_30_adapter__breaks_its_promise_to_answer__is_cut_at_the_budge
 
 @pytest.mark.parametrize(
     ("module", "calls"),
-    [("pipeline_reading", ("].anchor(", "].accounts(", "].read(")), ("pipeline_proving", ("self._asked(",))],
+    [("pipeline/reading", ("].anchor(", "].accounts(", "].read(")), ("pipeline/proving", ("self._asked(",))],
 )
 def test_inv_30_waits__of_the_relayer__are_inside_named_budgets(module: str, calls: tuple[str, ...]) -> None:
     """Every adapter call of the pipeline goes through `within`; a bare await of one would be found here."""
@@ -135,6 +135,6 @@ def test_inv_30_waits__of_the_relayer__are_inside_named_budgets(module: str, cal
 
 def test_inv_30_proofs__are_asked_in_one_place() -> None:
     """`Prover._asked` alone calls `prove`, and the case above says that it is waited for within a budget."""
-    found = [path.name for path in (ROOT / "relayer").rglob("*.py") if ".prove(" in path.read_text()]
+    found = [str(path.relative_to(ROOT)) for path in (ROOT / "relayer").rglob("*.py") if ".prove(" in path.read_text()]
 
-    assert found == ["pipeline_proving.py"]
+    assert found == ["relayer/pipeline/proving.py"]

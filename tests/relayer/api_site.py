@@ -8,7 +8,7 @@ import aiohttp
 import orjson
 
 from relayer.api.board import Board
-from relayer.pipeline_health import Health
+from relayer.pipeline.health import Health
 from tests.relayer.fake_world import Bench, FakeWorld, ManualClock, Noticed
 
 

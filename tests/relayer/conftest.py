@@ -11,7 +11,7 @@ import pytest
 from relayer.api.board import Board
 from relayer.api.handlers import Handlers
 from relayer.api.server import make_app, serve
-from relayer.pipeline_health import Health
+from relayer.pipeline.health import Health
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.api_site import Page, Site
 from tests.relayer.fake_world import ALICE, BOB, FRAME, FakeWorld, ManualClock, Noticed, make_bench, make_policy

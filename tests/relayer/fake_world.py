@@ -38,9 +38,9 @@ from relayer.config.policy import Policy
 from relayer.config.policy_document import parse_policy
 from relayer.cosign import Refusal
 from relayer.flags import FlagEvent
-from relayer.pipeline import Pipeline
-from relayer.pipeline_ports import Alone, Peers, Ports, SigningPorts
-from relayer.pipeline_records import Publisher
+from relayer.pipeline.frame import Pipeline
+from relayer.pipeline.ports import Alone, Peers, Ports, SigningPorts
+from relayer.pipeline.records import Publisher
 from relayer.store.port import FrameRow
 from relayer.store.sqlite import SqliteStore
 

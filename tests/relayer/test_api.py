@@ -18,7 +18,7 @@ from relayer.api.parameters import format_cursor
 from relayer.api.problems import STATUS, TITLE, Code
 from relayer.api.routes import ROUTES, Route
 from relayer.api.server import HEADER_BYTES_MAX, URL_BYTES_MAX
-from relayer.pipeline_health import PULSE_S_MAX, FrameHealth
+from relayer.pipeline.health import PULSE_S_MAX, FrameHealth
 from tests.relayer.api_site import Site
 from tests.relayer.fake_world import (
     ALICE,
@@ -411,7 +411,7 @@ async def test_th_107_board__older_frame__is_never_served_again(served: Site) ->
 
     from dataclasses import replace
 
-    from relayer.pipeline_records import Publication
+    from relayer.pipeline.records import Publication
 
     await served.board.publish(Publication(replace(row, frame=FRAME - 2), (), ()))
     await served.board.publish(Publication(row, (), ()))

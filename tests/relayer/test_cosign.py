@@ -34,8 +34,8 @@ from relayer.cosign import (
     vote_fault,
     vote_slot,
 )
-from relayer.pipeline import FrameResult, Pipeline
-from relayer.pipeline_ports import OwnSignature, Ports, SigningPorts
+from relayer.pipeline.frame import FrameResult, Pipeline
+from relayer.pipeline.ports import OwnSignature, Ports, SigningPorts
 from relayer.store.port import FrameState
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import (

@@ -23,8 +23,8 @@ from relayer.cli.main import app
 from relayer.cli.output import ExitCode, Report
 from relayer.cli.verify import read_contents
 from relayer.errors import ConfigError
-from relayer.pipeline_account import Look, look_at
-from relayer.pipeline_evidence import look_archive
+from relayer.pipeline.evidence import look_archive
+from relayer.pipeline.look import Look, look_at
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import ALICE, BOB, CAROL, FRAME, SIGNER, FakeWorld, ManualClock, make_bench, make_policy
 

@@ -15,9 +15,9 @@ from proofs.types import ChainId, Status
 from relayer.config.operator import LogFormat
 from relayer.cosign import Refusal, Rule
 from relayer.flags import FlagEventKind
-from relayer.observe import Observe, ObserveSettings, Watched
-from relayer.observe_series import DISSENT_KINDS
-from relayer.pipeline_ports import PipelineObserver
+from relayer.observe.observer import Observe, ObserveSettings, Watched
+from relayer.observe.series import DISSENT_KINDS
+from relayer.pipeline.ports import PipelineObserver
 from relayer.store.port import FrameState
 from tests.relayer.store.samples import event, frame_row
 

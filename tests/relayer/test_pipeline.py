@@ -21,7 +21,7 @@ from relayer.audit import audit_bundle
 from relayer.cosign import Rule
 from relayer.errors import StoreFault
 from relayer.flags import FlagEventKind, FlagState
-from relayer.pipeline_records import Publication
+from relayer.pipeline.records import Publication
 from relayer.store.port import FrameState
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import (

@@ -33,7 +33,7 @@ from chains.devnet.seeding import SeededAccount, seed_accounts
 from chains.devnet.world import DEVNET_CHAIN_NUMBERS, SignerSet, World
 from proofs.snapshot import Reason
 from proofs.types import Status
-from relayer.pipeline import FrameResult
+from relayer.pipeline.frame import FrameResult
 from relayer.store.port import FrameState
 from tests.bench.world import Rig, rig_of
 from tests.relayer.fake_world import SIGNER, address

@@ -11,7 +11,7 @@ from proofs.snapshot import Reason
 from proofs.types import Assurance, Status
 from relayer import plan_cells
 from relayer.flags import Flag, FlagState
-from relayer.pipeline_records import Publication
+from relayer.pipeline.records import Publication
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import CAROL, FRAME, Bench, FakeWorld, make_bench
 

@@ -10,7 +10,7 @@ from proofs.layouts import LockBoxAccounts
 from proofs.types import Hash32, Quality, Status
 from relayer.config.policy import Policy
 from relayer.flags import FlagState
-from relayer.pipeline import FrameResult
+from relayer.pipeline.frame import FrameResult
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import (
     ALICE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proofs.snapshot import Reason, Unavailable
-from relayer.pipeline import FrameResult
+from relayer.pipeline.frame import FrameResult
 from relayer.quarantine import QUARANTINE_S
 from relayer.store.port import FrameState
 from relayer.store.sqlite import SqliteStore

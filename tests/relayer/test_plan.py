@@ -12,7 +12,7 @@ from proofs.sheet import AccountList
 from proofs.types import AccountId, Finality
 from relayer import plan
 from relayer.config.policy import ChainPolicy
-from relayer.pipeline_reading import FrameReader
+from relayer.pipeline.reading import FrameReader
 from relayer.plan import account_union, chain_keys, column_specs, finality_s, give_up_s, list_specs, price_specs
 from tests.relayer.fake_world import ALICE, BOB, CHAINS, FRAME, VENUE, FakeWorld, ManualClock, make_policy
 

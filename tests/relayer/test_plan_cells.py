@@ -20,7 +20,7 @@ from relayer.audit import audit_bundle
 from relayer.config.policy import Policy
 from relayer.margin.market import Market, NoPrice, Price
 from relayer.margin.rulesets.position import required_assurance
-from relayer.pipeline_reading import FrameReader, Readings
+from relayer.pipeline.reading import FrameReader, Readings
 from relayer.plan_cells import cells_of, demanded_rows, least_demanding, needs_prices
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import (

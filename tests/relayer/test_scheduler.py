@@ -9,8 +9,8 @@ import pytest
 
 from proofs.snapshot import Reason, Unavailable
 from relayer.errors import StoreFault
-from relayer.pipeline import FrameResult
-from relayer.pipeline_health import Health
+from relayer.pipeline.frame import FrameResult
+from relayer.pipeline.health import Health
 from relayer.scheduler import DRAIN_S, Scheduler, frame_health, timing_of
 from tests.relayer.fake_world import CHAINS, FRAME, ManualClock, make_policy
 

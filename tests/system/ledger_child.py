@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from proofs.types import Address, Hash32
-from relayer.pipeline_ports import SigningPorts
+from relayer.pipeline.ports import SigningPorts
 from relayer.store.port import LedgerRow
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import ALICE, FRAME, SIGNER, FakeWorld, make_bench, signing_ports

@@ -31,7 +31,7 @@ from relayer.config.policy_document import parse_policy
 from relayer.margin.evaluate import evaluate_account
 from relayer.margin.market import market_of
 from relayer.margin.view import MarginView
-from relayer.pipeline_reading import FrameReader, Readings
+from relayer.pipeline.reading import FrameReader, Readings
 from tests.node.contracts.wire import CONTRACTS
 
 CHAIN_NUMBER: Final = 31337001

@@ -21,7 +21,7 @@ from pathlib import Path
 from proofs.signing import LocalSigner
 from proofs.types import Address, Hash32
 from relayer.flags import Flag
-from relayer.pipeline_records import Publication
+from relayer.pipeline.records import Publication
 from relayer.store import writes
 from relayer.store.sqlite import SqliteStore
 from tests.relayer.fake_world import ALICE, BOB, FRAME, SIGNER, FakeWorld, make_bench, make_policy, signing_ports

@@ -26,7 +26,7 @@ from relayer.computation import prices_text, views_text
 from relayer.config.policy import Policy
 from relayer.margin.market import market_of
 from relayer.margin.view import MarginView
-from relayer.pipeline_reading import Readings
+from relayer.pipeline.reading import Readings
 from relayer.plan import devnets
 
 DISTRIBUTION: Final = "margin-relayer"

@@ -14,7 +14,7 @@ from relayer.margin.account import PortfolioReader
 from relayer.margin.evaluate import evaluate
 from relayer.margin.market import market_of
 from relayer.margin.view import MarginView
-from relayer.pipeline_reading import FrameReader, Readings
+from relayer.pipeline.reading import FrameReader, Readings
 from relayer.plan import settled_s
 from relayer.schedule import frame_at
 

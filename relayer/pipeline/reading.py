@@ -25,7 +25,7 @@ from proofs.types import AccountId, ChainId
 from proofs.verify import VerifiedChain, verify_quorum
 from relayer import plan, plan_cells
 from relayer.config.policy import ChainPolicy, Policy
-from relayer.pipeline_proving import READ_BUDGET_S, Answer, Outcome, Prover, within
+from relayer.pipeline.proving import READ_BUDGET_S, Answer, Outcome, Prover, within
 
 POLL_S: Final = 0.5
 """How often a chain is asked again whether its block is final; cheap head questions, answered in tens of ms."""

@@ -14,7 +14,7 @@ from proofs.types import Address, ChainId, Hash32
 from relayer.config.policy import Policy
 from relayer.cosign import FramePlan, Refusal, SignedVote
 from relayer.flags import FlagEvent
-from relayer.pipeline_records import Publisher
+from relayer.pipeline.records import Publisher
 from relayer.store.port import Flags, FrameRow, Frames, Ledger
 
 OwnSignature = tuple[Address, bytes]

@@ -15,9 +15,9 @@ from proofs.snapshot import Anchor, Reason, Unavailable
 from proofs.types import ChainId, to_hex
 from proofs.verify import VerifiedChain
 from relayer.config.policy import Policy
-from relayer.pipeline_proving import Outcome
-from relayer.pipeline_reading import FrameReader
-from relayer.pipeline_records import Mark
+from relayer.pipeline.proving import Outcome
+from relayer.pipeline.reading import FrameReader
+from relayer.pipeline.records import Mark
 
 
 class Marks:

@@ -26,8 +26,8 @@ from proofs.types import ChainId, Status, to_hex
 from proofs.units import format_decimal
 from relayer.config.operator import LogFormat
 from relayer.flags import FlagEvent, FlagEventKind
-from relayer.observe_log import event_log
-from relayer.observe_series import DISSENT_KINDS, METHODS, RPC_RESULTS, TAGS, Series, Watched
+from relayer.observe.log import event_log
+from relayer.observe.series import DISSENT_KINDS, METHODS, RPC_RESULTS, TAGS, Series, Watched
 
 __all__ = ["Observe", "ObserveSettings", "Watched"]
 

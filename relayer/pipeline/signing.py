@@ -37,7 +37,7 @@ from relayer.cosign import (
     vote_slot,
 )
 from relayer.errors import LedgerRefused, LedgerRule, SignerFault
-from relayer.pipeline_ports import OwnSignature, SigningPorts
+from relayer.pipeline.ports import OwnSignature, SigningPorts
 from relayer.plan import chain_keys
 from relayer.store.port import Ledger
 

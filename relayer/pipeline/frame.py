@@ -27,14 +27,14 @@ from relayer.cosign import FramePlan, Refusal, RootTerms, Rule
 from relayer.errors import StoreFault
 from relayer.flags import BREACHES, Flag, FlagEvent, FlagState
 from relayer.margin.view import MarginView
-from relayer.pipeline_evidence import evidence_archive
-from relayer.pipeline_marks import Marks
-from relayer.pipeline_ports import Ports
-from relayer.pipeline_proving import Outcome
-from relayer.pipeline_reading import FrameReader, Readings
-from relayer.pipeline_records import Publication, account_row, marks_of, status_counts, summary_json
-from relayer.pipeline_signing import FrameSigner
-from relayer.pipeline_views import Views
+from relayer.pipeline.evidence import evidence_archive
+from relayer.pipeline.marks import Marks
+from relayer.pipeline.ports import Ports
+from relayer.pipeline.proving import Outcome
+from relayer.pipeline.reading import FrameReader, Readings
+from relayer.pipeline.records import Publication, account_row, marks_of, status_counts, summary_json
+from relayer.pipeline.signing import FrameSigner
+from relayer.pipeline.views import Views
 from relayer.store.port import AccountRow, FrameRow, FrameState
 
 OBSERVED: Final = Refusal(Rule.NO_SIGNER, "no signer is configured: observing only")
