@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
-from proofs.types import ChainId
-from proofs.units import E18
-from relayer.margin.engine.evaluate import evaluate
+from relayer.margin.engine.evaluate import evaluate, has_width
 from relayer.margin.engine.inputs import Account, End, Leg, MarketData, Role
-from relayer.margin.engine.result import Evaluation, Health, TermLine, Verdict, ratio_up
+from relayer.margin.engine.result import Evaluation, TermLine, Verdict, health_of
 from relayer.margin.fixed_point import PERCENT, RAY, WAD
 from relayer.margin.models.aave import BASE_DECIMALS, AaveReserve, AaveRules
 from relayer.margin.models.lending import TOKEN_DECIMALS_MAX
@@ -84,8 +82,7 @@ class AavePool:
     @classmethod
     def of(cls, rules: AaveRules, market: MarketData) -> Self:
         """Read the market once. Raises: KeyError for a revision that does not exist."""
-        has_width = any(price.low != price.high for price in (*market.prices.values(), *market.average_prices.values()))
-        high = cls._at(rules, market, End.HIGH, None) if has_width or market.expiries else None
+        high = cls._at(rules, market, End.HIGH, None) if has_width(market) else None
         return cls._at(rules, market, End.LOW, high)
 
     @classmethod
@@ -101,8 +98,7 @@ class AavePool:
         sums = None if account.unread else self.sums(account)
         if sums is None:
             return self._exactly(account).verdict
-        debt = sums.debt
-        is_healthy = debt == 0 or (sums.weighted * WAD + debt // 2) // debt >= HEALTHY
+        is_healthy = sums.debt == 0 or _health_factor(sums) >= HEALTHY
         return Verdict.HEALTHY if is_healthy else Verdict.UNHEALTHY
 
     def sums(self, account: Account) -> Sums | None:
@@ -137,6 +133,7 @@ class AavePool:
         sums, lines = written
         collateral, debt = sums.collateral * BASE_TO_E18, sums.debt * BASE_TO_E18
         equity, requirement = collateral - debt, collateral - sums.weighted * BPS_TO_E18
+        factor = _health_factor(sums) // PERCENT if debt else None
         excess_high = low = equity - requirement
         if self.high is not None:
             best = self.high.sums(account)
@@ -153,7 +150,7 @@ class AavePool:
             collateral=collateral,
             debt=debt,
             verdict=Verdict.HEALTHY if low >= 0 else Verdict.UNHEALTHY,
-            health=_health(sums, equity, requirement),
+            health=health_of(equity, requirement, collateral, debt, collateral + debt, factor),
             lines=lines,
             excess_high=excess_high,
         )
@@ -194,7 +191,12 @@ class AavePool:
 def _is_plain(sums: Sums) -> bool:
     """Tell whether the venue's verdict and the sign of excess agree by themselves."""
     excess = sums.weighted - PERCENT * sums.debt
-    return excess >= 0 or (sums.weighted * WAD + sums.debt // 2) // sums.debt < HEALTHY
+    return excess >= 0 or _health_factor(sums) < HEALTHY
+
+
+def _health_factor(sums: Sums) -> int:
+    """Return Σ c·LT : Σ b in wad basis points, half up, as the venue does before it divides by 10,000 down."""
+    return (sums.weighted * WAD + sums.debt // 2) // sums.debt
 
 
 def _held_terms(rules: AaveRules, market: MarketData, end: End, mode: int) -> Held:
@@ -224,58 +226,20 @@ def _threshold(reserve: AaveReserve, mode: int) -> int:
     return reserve.threshold_bps if emode is None else emode.threshold_bps
 
 
-def _health(sums: Sums, equity: int, requirement: int) -> Health:
-    collateral, debt = sums.collateral * BASE_TO_E18, sums.debt * BASE_TO_E18
-    factor = None
-    if debt:
-        factor = (sums.weighted * WAD + sums.debt // 2) // sums.debt // PERCENT
-    return Health(
-        margin_ratio=equity * E18 // requirement if requirement > 0 else None,
-        health_factor=factor,
-        ltv=ratio_up(debt, collateral),
-        gearing=ratio_up(collateral + debt, equity),
-    )
-
-
-class _Draft:
-    """Hold the very slots of a `TermLine` that is being written.
-
-    The constructor of a frozen class sets each field through `object.__setattr__`: of 33 microseconds for an account
-    with ten lines it would take 27. A draft is filled like any object and then becomes a line, frozen from there on.
-    """
-
-    __slots__ = TermLine.__slots__
-
-    label: str
-    leg: str
-    asset: str
-    chain: ChainId | None
-    block_number: int
-    amount: int
-    decimals: int
-    price: int
-    price_decimals: int
-    value: int
-    requirement: int
-    rounding: Rounding
-    exposure: int
-
-
 def _line(leg: Leg, label: str, price: int, value: int, required: int, rounding: Rounding) -> TermLine:
-    """Return the line of one leg; its exposure is the magnitude of its value."""
-    draft = _Draft()
-    draft.label = label
-    draft.leg = leg.name
-    draft.asset = leg.asset
-    draft.chain = leg.chain
-    draft.block_number = leg.block_number
-    draft.amount = leg.amount
-    draft.decimals = leg.decimals
-    draft.price = price
-    draft.price_decimals = BASE_DECIMALS
-    draft.value = value
-    draft.requirement = required
-    draft.rounding = rounding
-    draft.exposure = -value if value < 0 else value
-    draft.__class__ = TermLine  # type: ignore[assignment]  # same slots, in the same order
-    return draft  # type: ignore[return-value]  # it is one now
+    """Return the line of one leg, its exposure being the magnitude of its value: `leg_line`, field by field."""
+    return TermLine(
+        label,
+        leg.name,
+        leg.asset,
+        leg.chain,
+        leg.block_number,
+        leg.amount,
+        leg.decimals,
+        price,
+        BASE_DECIMALS,
+        value,
+        required,
+        rounding,
+        abs(value),
+    )

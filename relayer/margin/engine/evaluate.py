@@ -49,7 +49,7 @@ def evaluate(
     low = _judged(_weighed(account, market, rules, purpose, (End.LOW, buffer_ppm)), account)
     if low.gaps:
         return low
-    high = _weighed(account, market, rules, purpose, (End.HIGH, buffer_ppm)) if _has_width(market) else low
+    high = _weighed(account, market, rules, purpose, (End.HIGH, buffer_ppm)) if has_width(market) else low
     return replace(low, excess_high=max(low.excess, high.excess))
 
 
@@ -97,7 +97,7 @@ def _judged(result: Evaluation, account: Account) -> Evaluation:
     return replace(result, gaps=gaps, verdict=Verdict.UNKNOWN if is_unknown else result.verdict)
 
 
-def _has_width(market: MarketData) -> bool:
+def has_width(market: MarketData) -> bool:
     """Tell whether the best ends may differ: an interval has a width, or options are priced between bounds."""
     if market.expiries:
         return True

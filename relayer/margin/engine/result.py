@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from proofs.types import ChainId, Quality
 from proofs.units import E18
@@ -37,12 +37,12 @@ class Unit:
 USD: Final = Unit("USD", 18)
 
 
-@dataclass(frozen=True, slots=True)
-class TermLine:
+class TermLine(NamedTuple):
     """Explain one term: a leg (`leg` is its name), or an overlay of the whole account (`leg` empty).
 
     `value` adds to equity, `requirement` to the requirement, both in the evaluation's unit, signed. `price` is the one
     used, at `price_decimals`, 0 where none was needed. `exposure` is the unsigned notional, 0 for what has none.
+    A tuple, because explaining a book makes millions of them: a frozen class takes seven times as long.
     """
 
     label: str

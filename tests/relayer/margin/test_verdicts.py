@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from relayer.margin.engine.evaluate import evaluate
 from relayer.margin.engine.inputs import Account, Gap, Indices, Leg, Role
-from relayer.margin.engine.result import TermLine, Verdict
+from relayer.margin.engine.result import Verdict
 from relayer.margin.verdicts import AavePool
 from relayer.margin.view import Purpose
 from tests.relayer.margin.screens.books import CHAIN, World, aave_world, plant
@@ -88,15 +88,3 @@ def test_pool__venue_healthy_by_its_last_rounding_alone__equals_the_engine() -> 
         check(world, account)
         found.add(evaluate(account, market, world.rules, Purpose.MAINTENANCE).verdict)
     assert Verdict.HEALTHY in found
-
-
-def test_line__made_by_the_pool__is_a_frozen_line_with_every_field() -> None:
-    draw = random.Random(2)
-    world = aave_world(draw, "aave@3.7")
-    line = AavePool.of(world.rules, world.market).evaluation(world.draw(draw)).lines[0]
-
-    assert type(line) is TermLine
-    assert {field.name for field in fields(line)} == set(TermLine.__slots__)
-    assert hash(line) == hash(replace(line))
-    with pytest.raises(AttributeError):
-        line.value = 0
