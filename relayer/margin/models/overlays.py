@@ -31,7 +31,7 @@ from typing import Final
 
 from proofs.units import E18, PPM, mul_div_up, rescale_up, share_up
 from relayer.margin.engine.about import Family, MonotoneInput, RuleSetInfo, Trend
-from relayer.margin.engine.evaluate import RuleSet
+from relayer.margin.engine.evaluate import RuleSet, has_width
 from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, Price, Role
 from relayer.margin.engine.lines import overlay_line
 from relayer.margin.engine.result import Evaluation, TermLine, Unit, Verdict, health_of
@@ -69,7 +69,7 @@ class StrictPrices:
         """
         if purpose not in self.purposes:
             return replace(self.inner.weigh(account, market, purpose, end), rule_set=self.name)
-        if end is End.HIGH and _has_width(market):
+        if end is End.HIGH and has_width(market):
             return replace(self.inner.weigh(account, market, purpose, end), rule_set=self.name)
         strict = replace(market, prices=MappingProxyType(self._strict(market)))
         return replace(self.inner.weigh(account, strict, purpose, End.LOW), rule_set=self.name, end=end)
@@ -272,11 +272,11 @@ class _Sized:
 
     @property
     def notional(self) -> int:
-        """Return the unsigned notional; of collateral what it counts for, since no more than that can be taken."""
+        """Return the unsigned notional; of what is held what it counts for, since no more than that can be taken."""
         line = self.line
-        if self.leg.role in (Role.COLLATERAL, Role.CASH) and line.value > 0:
-            return max(0, line.value - line.requirement)
-        return line.exposure or abs(line.value)
+        if self.leg.role in (Role.COLLATERAL, Role.CASH):
+            return max(0, line.value - line.requirement) if line.value > 0 else -line.value
+        return line.exposure
 
 
 def _sized(account: Account, result: Evaluation, is_chosen: Callable[[Leg], bool]) -> tuple[_Sized, ...]:
@@ -291,11 +291,6 @@ def _is_any(leg: Leg) -> bool:
 
 def _is_settled(leg: Leg) -> bool:
     return leg.role in POSITIONS or (leg.role is Role.OPTION and leg.amount < 0)
-
-
-def _has_width(market: MarketData) -> bool:
-    prices = (*market.prices.values(), *market.average_prices.values())
-    return bool(market.expiries) or any(price.low != price.high for price in prices)
 
 
 def _about(name: str, title: str, formula: str, monotone: tuple[MonotoneInput, ...]) -> RuleSetInfo:

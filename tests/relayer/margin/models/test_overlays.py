@@ -159,6 +159,16 @@ def test_size_premium__hedged_legs__count_by_magnitude() -> None:
     )
 
 
+def test_size_premium__of_a_position_worth_less_than_a_unit__takes_no_profit_for_notional() -> None:
+    market = MarketData(1, {"X": Price(4, 6, 1)})  # 0.4 and 0.6: one quantum is worth nothing, toward zero
+    sized = SizePremium(RULES, {"X": LinearPremium(PPM, 1, PPM)})
+    held = replace(perp(1), accrued=1_000)
+
+    low, high = (sized.weigh(Account("a", (held,)), market, Purpose.MAINTENANCE, end) for end in End)
+
+    assert (low.equity, low.requirement, high.requirement) == (1_000, 0, 0)
+
+
 def test_size_premium__two_accounts_merged__require_more_than_apart() -> None:
     """The counter-example of `ABOUT`: 1 + 1 apart, 4 together."""
     premium = LinearPremium(10_000, 100, PPM)
