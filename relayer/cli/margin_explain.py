@@ -23,6 +23,7 @@ from relayer.cli.margin_figures import (
     together_json,
     together_of,
 )
+from relayer.cli.margin_greeks import tell_greeks
 from relayer.cli.margin_text import (
     amount,
     gap_text,
@@ -162,6 +163,7 @@ def _account(report: Report, portfolio: Portfolio, figures: Figures, purpose: Pu
         return balance_text(portfolio, line.leg, figures.account, line.amount)
 
     report.table(*line_rows(result, shift_of(portfolio), balance))
+    tell_greeks(report, figures.greeks)
     _solved(report, portfolio, figures)
     _liquidations(report, figures)
     if figures.said is not None:

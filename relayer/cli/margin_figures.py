@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from proofs.types import Quality
 from proofs.units import format_decimal, rescale_down, rescale_up
+from relayer.cli.margin_greeks import greeks_json, greeks_of
 from relayer.cli.margin_text import price_at
 from relayer.errors import ConfigError, Fault
 from relayer.margin.engine.evaluate import evaluate
 from relayer.margin.engine.inputs import Account, Leg, Role
 from relayer.margin.engine.result import Evaluation, TermLine, Unit
+from relayer.margin.greeks import AccountGreeks
 from relayer.margin.liquidation import LiquidationFact, liquidation_facts
 from relayer.margin.models.aave import AaveRules
 from relayer.margin.models.comet import CometRules
@@ -50,6 +52,7 @@ class Figures:
     cures: tuple[Cure, ...]
     facts: tuple[LiquidationFact, ...]
     said: VenueSaid | None
+    greeks: AccountGreeks | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ def _figures(portfolio: Portfolio, account: Account, said: VenueSaid | None, *, 
     if isinstance(portfolio.core, AaveRules | CometRules | MorphoRules):
         facts = liquidation_facts(account, market, portfolio.core)
     if not with_search:
-        return Figures(account, results, (), None, (), (), facts, said)
+        return Figures(account, results, (), None, (), (), facts, said, greeks_of(portfolio, account))
     return Figures(
         account=account,
         results=results,
@@ -135,6 +138,7 @@ def _figures(portfolio: Portfolio, account: Account, said: VenueSaid | None, *, 
         cures=cures(account, market, rules, buffer_ppm=portfolio.buffer_ppm),
         facts=facts,
         said=said,
+        greeks=greeks_of(portfolio, account),
     )
 
 
@@ -212,6 +216,7 @@ def figures_json(portfolio: Portfolio, figures: Figures) -> dict[str, Json]:
             }
             for one in figures.withdrawable
         ],
+        "greeks": greeks_json(figures.greeks),
         "cures": [_cure_json(portfolio, figures.account, one) for one in figures.cures],
         "liquidations": [_fact_json(figures.account, one) for one in figures.facts],
         "venue_getter": None if figures.said is None else said_json(figures.said, maintenance),

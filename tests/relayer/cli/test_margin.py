@@ -100,6 +100,23 @@ def test_explain__json__has_prices_what_may_leave_and_cures() -> None:
     assert [fact["is_open"] for fact in late["liquidations"]] == [True]
 
 
+def test_explain__an_option_book__delta_is_what_a_small_shock_moves() -> None:
+    book = EXAMPLES / "options.toml"
+    (account,) = data_of(run("explain", book, "--no-search", "--json"))["accounts"]
+    delta = [float(end) for end in account["greeks"]["ETH"]["delta"]]
+
+    (moved,) = data_of(run("whatif", book, "--shock", "ETH=0.01%", "--json"))["accounts"]
+
+    maintenance = moved["purposes"]["maintenance"]
+    change = float(maintenance["after"]["equity"]) - float(maintenance["before"]["equity"])
+    assert delta[0] <= delta[1]
+    assert change / (2_215.4 * 0.0001) == pytest.approx(delta[0], rel=0.005)
+
+
+def test_explain__no_options__has_no_greeks() -> None:
+    assert {account["greeks"] for account in data_of(run("explain", AAVE_FILE, "--json"))["accounts"]} == {None}
+
+
 def test_explain__an_unknown_verdict__ends_with_5_and_the_reason(tmp_path: Path) -> None:
     path = written(tmp_path, changed(AAVE, ("prices", "USDC"), None))
 
