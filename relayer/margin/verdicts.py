@@ -13,7 +13,7 @@ through `engine.evaluate`, so both methods equal it for every input; `tests/rela
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple, Self
@@ -35,8 +35,6 @@ RAY_UP: Final = RAY - 1
 HEALTHY: Final = WAD * PERCENT
 COLLATERAL: Final = Role.COLLATERAL
 DEBT: Final = Role.DEBT
-DOWN: Final = Rounding.DOWN
-UP: Final = Rounding.UP
 BPS_TO_E18: Final = BASE_TO_E18 // PERCENT
 
 
@@ -62,11 +60,12 @@ Owed = Mapping[str, OwedTerms]
 
 
 class Sums(NamedTuple):
-    """Hold Σ c, Σ c·LT and Σ b of an account in the base currency."""
+    """Hold Σ c, Σ c·LT and Σ b of an account in the base currency, and each leg's value, of debts below zero."""
 
     collateral: int
     weighted: int
     debt: int
+    values: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +104,14 @@ class AavePool:
         """Add up an account; None where only the model can say what a leg is."""
         held, owed = self.held.get(account.mode, self.held[0]), self.owed
         collateral = weighted = debt = 0
+        values = []
         try:
             for leg in account.legs:
                 amount = leg.amount
                 if amount <= 0:
                     if amount:
                         return None
+                    value = 0
                 elif leg.role is COLLATERAL:
                     index, price, threshold, _ = held[leg.asset]
                     value = amount * index // RAY * price // POWERS[leg.decimals]
@@ -118,19 +119,20 @@ class AavePool:
                     weighted += value * threshold
                 elif leg.role is DEBT:
                     index, price, _ = owed[leg.asset]
-                    debt -= -((amount * index + RAY_UP) // RAY * price) // POWERS[leg.decimals]
+                    value = -((amount * index + RAY_UP) // RAY * price) // POWERS[leg.decimals]
+                    debt -= value
                 else:
                     return None
+                values.append(value)
         except KeyError:
             return None
-        return Sums(collateral, weighted, debt)
+        return Sums(collateral, weighted, debt, values)
 
     def evaluation(self, account: Account) -> Evaluation:
         """Evaluate an account for maintenance with all its lines."""
-        written = None if account.unread else self._written(account)
-        if written is None or not _is_plain(written[0]):
+        sums = None if account.unread else self.sums(account)
+        if sums is None or not _is_plain(sums):
             return self._exactly(account)
-        sums, lines = written
         collateral, debt = sums.collateral * BASE_TO_E18, sums.debt * BASE_TO_E18
         equity, requirement = collateral - debt, collateral - sums.weighted * BPS_TO_E18
         factor = _health_factor(sums) // PERCENT if debt else None
@@ -151,38 +153,24 @@ class AavePool:
             debt=debt,
             verdict=Verdict.HEALTHY if low >= 0 else Verdict.UNHEALTHY,
             health=health_of(equity, requirement, collateral, debt, collateral + debt, factor),
-            lines=lines,
+            lines=self._lines(account, sums.values),
             excess_high=excess_high,
         )
 
-    def _written(self, account: Account) -> tuple[Sums, tuple[TermLine, ...]] | None:
-        """Add up an account and write its lines; None as in `sums`."""
+    def _lines(self, account: Account, values: Sequence[int]) -> tuple[TermLine, ...]:
+        """Write the lines of an account that `sums` could add up, from its values."""
         held, owed = self.held.get(account.mode, self.held[0]), self.owed
         lines = []
-        collateral = weighted = debt = 0
-        try:
-            for leg in account.legs:
-                amount = leg.amount
-                if amount <= 0:
-                    if amount:
-                        return None
-                elif leg.role is COLLATERAL:
-                    index, price, threshold, label = held[leg.asset]
-                    base = amount * index // RAY * price // POWERS[leg.decimals]
-                    collateral += base
-                    weighted += base * threshold
-                    value = base * BASE_TO_E18
-                    lines.append(_line(leg, label, price, value, value - base * threshold * BPS_TO_E18, DOWN))
-                elif leg.role is DEBT:
-                    index, price, label = owed[leg.asset]
-                    base = -((amount * index + RAY_UP) // RAY * price) // POWERS[leg.decimals]
-                    debt -= base
-                    lines.append(_line(leg, label, price, base * BASE_TO_E18, 0, UP))
-                else:
-                    return None
-        except KeyError:
-            return None
-        return Sums(collateral, weighted, debt), tuple(lines)
+        for leg, base in zip(account.legs, values, strict=True):
+            value = base * BASE_TO_E18
+            if leg.amount and leg.role is COLLATERAL:
+                _, price, threshold, label = held[leg.asset]
+                money = value, value - base * threshold * BPS_TO_E18
+                lines.append(_line(leg, label, price, money, Rounding.DOWN))
+            elif leg.amount:
+                _, price, label = owed[leg.asset]
+                lines.append(_line(leg, label, price, (value, 0), Rounding.UP))
+        return tuple(lines)
 
     def _exactly(self, account: Account) -> Evaluation:
         return evaluate(account, self.market, self.rules, Purpose.MAINTENANCE)
@@ -226,8 +214,9 @@ def _threshold(reserve: AaveReserve, mode: int) -> int:
     return reserve.threshold_bps if emode is None else emode.threshold_bps
 
 
-def _line(leg: Leg, label: str, price: int, value: int, required: int, rounding: Rounding) -> TermLine:
+def _line(leg: Leg, label: str, price: int, money: tuple[int, int], rounding: Rounding) -> TermLine:
     """Return the line of one leg, its exposure being the magnitude of its value: `leg_line`, field by field."""
+    value, required = money
     return TermLine(
         label,
         leg.name,
