@@ -25,9 +25,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from relayer.margin.engine.about import Family, MonotoneInput, RuleSetInfo, Trend
-from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, Role
+from relayer.margin.engine.inputs import Account, End, Leg, MarketData, Role
 from relayer.margin.engine.lines import leg_line
-from relayer.margin.engine.result import Evaluation, TermLine, Unit, Verdict, health_of
+from relayer.margin.engine.result import Evaluation, TermLine, Unit
+from relayer.margin.models.perpetuals import weighed_by_leg
 from relayer.margin.rulesets.dydx_v4 import (
     QUOTE_EXPONENT,
     DydxMarket,
@@ -61,16 +62,11 @@ class DydxRules:
 
     def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
         """Weigh a subaccount; see `engine.evaluate.RuleSet`."""
-        lines, gaps = [], []
-        for leg in account.legs:
-            if not (leg.amount or leg.entry_value or leg.accrued):
-                continue
-            term = self._line(leg, market, purpose, end)
-            if isinstance(term, str):
-                gaps.append(Gap(leg.name, term, is_collateral=False))
-            else:
-                lines.append(term)
-        return self._evaluation(tuple(lines), tuple(gaps), purpose, end)
+
+        def line_of(leg: Leg) -> TermLine | str:
+            return self._line(leg, market, purpose, end)
+
+        return weighed_by_leg((self.name, self.unit), account, (purpose, end), line_of)
 
     def _line(self, leg: Leg, market: MarketData, purpose: Purpose, end: End) -> TermLine | str:
         """Return the line of a leg, or the reason why the chain's rules do not weigh it."""
@@ -82,26 +78,6 @@ class DydxRules:
         if leg.role is not Role.PERP or terms is None:
             return f"the chain has no rule for {leg.asset} as {leg.role}"
         return _perp_line(leg, terms, market, purpose, end)
-
-    def _evaluation(self, lines: tuple[TermLine, ...], gaps: tuple[Gap, ...], purpose: Purpose, end: End) -> Evaluation:
-        net, requirement = sum(line.value for line in lines), sum(line.requirement for line in lines)
-        verdict = Verdict.HEALTHY if net >= requirement else Verdict.UNHEALTHY
-        collateral, debt = max(0, net), max(0, -net)
-        exposure = sum(line.exposure for line in lines)
-        return Evaluation(
-            rule_set=self.name,
-            purpose=purpose,
-            end=end,
-            unit=self.unit,
-            equity=net,
-            requirement=requirement,
-            collateral=collateral,
-            debt=debt,
-            verdict=Verdict.UNKNOWN if gaps else verdict,
-            health=health_of(net, requirement, collateral, debt, exposure),
-            lines=lines,
-            gaps=gaps,
-        )
 
 
 def _perp_line(leg: Leg, terms: DydxTerms, market: MarketData, purpose: Purpose, end: End) -> TermLine | str:

@@ -20,9 +20,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from relayer.margin.engine.about import Family, MonotoneInput, RuleSetInfo, Trend
-from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, Role
+from relayer.margin.engine.inputs import Account, End, Leg, MarketData, Role
 from relayer.margin.engine.lines import leg_line
-from relayer.margin.engine.result import Evaluation, TermLine, Unit, Verdict, health_of
+from relayer.margin.engine.result import Evaluation, TermLine, Unit
+from relayer.margin.models.perpetuals import weighed_by_leg
 from relayer.margin.rulesets.hyperliquid_tiers import (
     USD_DECIMALS,
     TieredMargin,
@@ -48,16 +49,11 @@ class TiersRules:
 
     def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
         """Weigh a cross-margin account; see `engine.evaluate.RuleSet`."""
-        lines, gaps = [], []
-        for leg in account.legs:
-            if not (leg.amount or leg.entry_value or leg.accrued):
-                continue
-            term = self._line(leg, market, purpose, end)
-            if isinstance(term, str):
-                gaps.append(Gap(leg.name, term, is_collateral=False))
-            else:
-                lines.append(term)
-        return self._evaluation(tuple(lines), tuple(gaps), purpose, end)
+
+        def line_of(leg: Leg) -> TermLine | str:
+            return self._line(leg, market, purpose, end)
+
+        return weighed_by_leg((self.name, self.unit), account, (purpose, end), line_of)
 
     def _line(self, leg: Leg, market: MarketData, purpose: Purpose, end: End) -> TermLine | str:
         if leg.role is Role.CASH and leg.asset == self.cash:
@@ -83,26 +79,6 @@ class TiersRules:
         label = f"{leg.asset} {'long' if leg.amount > 0 else 'short'}: size x mark - entry value + accrued"
         money = (profit_down(marked), required)
         return leg_line(leg, label, (used, price.decimals), money, Rounding.DOWN, notional)
-
-    def _evaluation(self, lines: tuple[TermLine, ...], gaps: tuple[Gap, ...], purpose: Purpose, end: End) -> Evaluation:
-        equity, requirement = sum(line.value for line in lines), sum(line.requirement for line in lines)
-        verdict = Verdict.HEALTHY if equity >= requirement else Verdict.UNHEALTHY
-        collateral, debt = max(0, equity), max(0, -equity)
-        exposure = sum(line.exposure for line in lines)
-        return Evaluation(
-            rule_set=self.name,
-            purpose=purpose,
-            end=end,
-            unit=self.unit,
-            equity=equity,
-            requirement=requirement,
-            collateral=collateral,
-            debt=debt,
-            verdict=Verdict.UNKNOWN if gaps else verdict,
-            health=health_of(equity, requirement, collateral, debt, exposure),
-            lines=lines,
-            gaps=gaps,
-        )
 
 
 ABOUT: Final = (
