@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chains.venues.asking import Ask, Asker, VenueRefused, text_of
+from chains.venues.asking import Ask, Asker, VenueRefused, address_of, text_of
 from proofs.types import Address, BlockRef, to_hex
 
 VENUE: Final = "aave v3"
@@ -144,10 +144,10 @@ async def _pool(asker: Asker, pool: Address, block: BlockRef) -> tuple[str, Addr
         raise VenueRefused(VENUE, "unknown_revision", f"pool revision {revision[0]}; known are {known}")
     if listed[1] != len(listed) - 2 or listed[1] > RESERVES_MAX:
         raise VenueRefused(VENUE, "reserves", f"a list of {listed[1]} reserves, at most {RESERVES_MAX}")
-    (oracle,) = await asker.words([Ask(_address(provider[0]), "getPriceOracle()")], block)
+    (oracle,) = await asker.words([Ask(address_of(VENUE, provider[0]), "getPriceOracle()")], block)
     if not oracle:
         raise VenueRefused(VENUE, "no_oracle", "the registry names no price oracle")
-    return rule_set, _address(oracle[0]), tuple(_address(word) for word in listed[2:])
+    return rule_set, address_of(VENUE, oracle[0]), tuple(address_of(VENUE, word) for word in listed[2:])
 
 
 async def _reserves(
@@ -174,7 +174,9 @@ async def _reserves(
             raise VenueRefused(VENUE, "reserve", f"{to_hex(asset)} does not answer like a reserve")
         value = price[0] if price and price[0] > 0 else None
         reserves.append(ReserveReading(asset, symbols[number], configuration[0], income[0], debt[0], value))
-        tokens.append((_address(data[_A_TOKEN]), _address(data[_STABLE]), _address(data[_VARIABLE])))
+        tokens.append(
+            (address_of(VENUE, data[_A_TOKEN]), address_of(VENUE, data[_STABLE]), address_of(VENUE, data[_VARIABLE]))
+        )
     return tuple(reserves), tuple(tokens)
 
 
@@ -242,12 +244,6 @@ def _account(address: Address, answers: Sequence[tuple[int, ...] | None], reserv
         raise VenueRefused(VENUE, "stable_debt", f"{to_hex(address)} owes at a stable rate, which is not restated")
     scaled = tuple(zip(words[0 : 2 * reserves : 2], words[1 : 2 * reserves : 2], strict=True))
     return AccountReading(address, scaled, flags[0], mode[0], getter if getter and len(getter) == 6 else None)
-
-
-def _address(word: int) -> Address:
-    if word >> 160:
-        raise VenueRefused(VENUE, "address", "a word that should hold an address has more bits")
-    return Address(word.to_bytes(20, "big"))
 
 
 def _unique(assets: Sequence[Address], raw: Sequence[bytes | None]) -> list[str]:

@@ -115,13 +115,16 @@ def _answers(client: RpcClient, replies: Sequence[Reply]) -> tuple[bytes | None,
     return tuple(answers)
 
 
-def _word(argument: Address | Hash32 | int) -> bytes:
-    return argument.to_bytes(WORD, "big") if isinstance(argument, int) else argument.rjust(WORD, b"\0")
-
-
 def _words(raw: bytes) -> tuple[int, ...]:
     whole = len(raw) - len(raw) % WORD
     return tuple(int.from_bytes(raw[at : at + WORD], "big") for at in range(0, whole, WORD))
+
+
+def address_of(venue: str, word: int) -> Address:
+    """Return the address that a word holds. Raises: VenueRefused for one with more bits."""
+    if word >> 160:
+        raise VenueRefused(venue, "address", "a word that should hold an address has more bits")
+    return Address(word.to_bytes(20, "big"))
 
 
 def text_of(raw: bytes | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chains.venues.asking import Ask, Asker, VenueRefused, text_of
+from chains.venues.asking import Ask, Asker, VenueRefused, address_of, text_of
 from proofs.types import Address, BlockRef, Hash32, to_hex
 
 VENUE: Final = "morpho blue"
@@ -67,7 +67,7 @@ async def read_market(
     terms, state, *positions = await asker.words(asks, block)
     if not terms or not state or len(terms) != 5 or len(state) != 6 or not state[4]:
         raise VenueRefused(VENUE, "not_a_market", f"{to_hex(morpho)} has no market {to_hex(market)}")
-    loan, collateral, oracle, model = (_address(word) for word in terms[:4])
+    loan, collateral, oracle, model = (address_of(VENUE, word) for word in terms[:4])
     further = [
         Ask(oracle, "price()"),
         Ask(model, _RATE, (*terms, *state)),
@@ -113,9 +113,3 @@ def _position(account: Address, words: tuple[int, ...] | None) -> PositionReadin
     if not words or len(words) != 3:
         raise VenueRefused(VENUE, "account", f"{to_hex(account)} cannot be read")
     return PositionReading(account, *words)
-
-
-def _address(word: int) -> Address:
-    if word >> 160:
-        raise VenueRefused(VENUE, "address", "a word that should hold an address has more bits")
-    return Address(word.to_bytes(20, "big"))

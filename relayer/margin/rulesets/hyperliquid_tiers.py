@@ -29,7 +29,6 @@ from typing import Final
 from proofs.units import UsdE18, mul_div_down, mul_div_up, power_of_ten
 from relayer.margin.leaf_figures import LeafFigures
 
-IS_EXPERIMENTAL: Final = True
 USD_DECIMALS: Final = 6
 USD_TO_E18: Final = 10**12
 

@@ -23,7 +23,7 @@ from relayer.margin.engine.result import Evaluation
 from relayer.margin.solve.changes import SHIFT_MIN_PPM, shocked
 from relayer.margin.solve.low_end import LowEnd
 from relayer.margin.solve.search import Question, between, first_flip
-from relayer.margin.solve.shape import is_concave, is_jointly_concave, sensitive_assets
+from relayer.margin.solve.shape import is_concave, is_jointly_concave
 from relayer.margin.view import Purpose
 
 SHIFT_MAX_PPM: Final = 1_000_000_000
@@ -49,12 +49,6 @@ class WipeOut:
     to_zero: Distance
     is_exact: bool
     evaluations: int
-
-
-def wipe_outs(account: Account, market: MarketData, rules: RuleSet) -> tuple[WipeOut, ...]:
-    """Return the wipe-out distances of all priced assets together, then of each whose price moves the account."""
-    assets = sensitive_assets(account, market, rules, Purpose.MAINTENANCE)
-    return tuple(wipe_out(account, market, rules, asset) for asset in ("", *assets))
 
 
 def wipe_out(account: Account, market: MarketData, rules: RuleSet, asset: str = "") -> WipeOut:

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.margin.rulesets.hyperliquid_tiers import (
-    IS_EXPERIMENTAL,
     MarginTier,
     TieredFigures,
     TieredMargin,
@@ -28,10 +27,6 @@ THREE = TieredMargin((MarginTier(0, 50), MarginTier(1_000, 25), MarginTier(5_000
 
 def position(size: int, mark: int, entry: int = 0, leverage: int = 10, decimals: int = 0) -> TieredPosition:
     return TieredPosition(THREE, size, decimals, mark, 6, entry, leverage)
-
-
-def test_rule_set__no_reference__says_that_it_is_experimental() -> None:
-    assert IS_EXPERIMENTAL
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from relayer.margin.engine.evaluate import evaluate
 from relayer.margin.engine.inputs import Gap, Leg, OptionTerms, Role
 from relayer.margin.engine.result import Verdict
 from relayer.margin.solve.changes import shocked
-from relayer.margin.solve.wipe_out import Distance, wipe_out, wipe_outs
+from relayer.margin.solve.wipe_out import Distance, wipe_out
 from relayer.margin.solve.without import By, is_held, without
 from relayer.margin.view import Purpose
 from tests.relayer.margin.models.stage import Stage, drawn
@@ -54,9 +54,10 @@ def test_wipe_out__something_owed_is_unknown__nothing_is_left_for_certain() -> N
 
 
 def test_wipe_out__of_a_hedged_book__all_prices_one_way() -> None:
-    found = wipe_outs(trader(-(10**9), 1_000 * 10**6, -3_000 * 10**6), MARKET, BOOK)
+    short = trader(-(10**9), 1_000 * 10**6, -3_000 * 10**6)
 
-    assert [one.asset for one in found] == ["", "ETH"]
+    found = [wipe_out(short, MARKET, BOOK, asset) for asset in ("", "ETH")]
+
     assert found[0].to_breach == found[1].to_breach == Distance(None, 294_499)
 
 
