@@ -49,7 +49,7 @@ def test_spiral__threshold_times_bonus__against_health_and_one(
 
 
 @given(st.integers(1, 99), st.integers(100, 120), st.integers(1, 10**4), st.integers(1, 10**4), st.integers(1, 10**4))
-def test_spiral__now__means_that_a_repayment_lowers_health(
+def test_th_073_spiral__now__means_that_a_repayment_lowers_health(
     threshold: int, bonus: int, collateral: int, debt: int, repaid: int
 ) -> None:
     """By cross products: (c·LT - r·b·LT) : (d - r) is less than c·LT : d exactly where c·LT : d < b·LT."""

@@ -162,7 +162,7 @@ def test_weigh__initial_points__tried_as_well() -> None:
     assert weighed(coin(1), rules=rules, purpose=Purpose.INITIAL).requirement == e(300)
 
 
-def test_weigh__correlation__credit_stress_and_their_buffer() -> None:
+def test_th_064_weigh__correlation__credit_stress_and_their_buffer() -> None:
     """ETH +1: down 150. BTC -1 at 1000: up 150. Rate 0.8: joint 150 + 30; stress 300; cap 0.5 does not bind."""
     short = leg("btc", Role.PERP, "BTC", -1, entry_value=e(-1_000))
     rules = replace(RULES, correlation=CorrelationRules((CorrelationClass(("ETH", "BTC"), e("0.8")),), e("0.5")))

@@ -127,7 +127,7 @@ def pairing() -> tuple[Account, MarketData]:
     return account, market
 
 
-def test_netting__call_with_put_spreads__together_need_more_as_published(pairing) -> None:
+def test_th_063_netting__call_with_put_spreads__together_need_more_as_published(pairing) -> None:
     """Published: margins -160.74 and -100.00 apart, -1,042.41 together. Five spreads lose at most 5 · 20 by pairing;
     with the call, isolated shorts (160.74 + 5 · 176.33) are less than a strike's loss and 1.1 forwards for the call.
     """
@@ -168,7 +168,7 @@ def test_credit__between_two_chains__is_the_weaker_one_s(limits: Enforceability,
     assert result.pairs == (PairCredit(ONE, TWO, 7_020 * MICRO, 7_020 * MICRO, counted * MICRO),)
 
 
-def test_credit__with_a_leg_that_could_not_be_read__is_zero() -> None:
+def test_th_062_credit__with_a_leg_that_could_not_be_read__is_zero() -> None:
     account = replace(HEDGED, unread=(Gap("another", "no answer", is_collateral=False),))
 
     result = netting(account, ETH_3000, PERP_65)

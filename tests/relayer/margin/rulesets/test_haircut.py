@@ -152,7 +152,7 @@ def test_growth__of_a_staking_token__is_floored_per_second() -> None:
 # --- concentration ---------------------------------------------------------------------------------------------------
 
 
-def test_counted__a_flood_of_a_capped_asset__never_lifts_its_own_cap() -> None:
+def test_th_070_counted__a_flood_of_a_capped_asset__never_lifts_its_own_cap() -> None:
     """At most half of what counts beside 100 of something free: 100, however much there is."""
     limits = (ShareLimit(500_000), ShareLimit(PPM))
 
