@@ -25,6 +25,8 @@ from .models.lending_build import account, at, cash, held, market, owed
 
 DOLLAR = at(1, 0)
 ONE = VIRTUAL_SHARES
+FACTOR = 1_063_829_787_234_042_553
+"""1 / 0.94, cut."""
 
 
 # --- the spiral ------------------------------------------------------------------------------------------------------
@@ -135,7 +137,50 @@ def test_aave__each_pair__but_none_of_a_threshold_of_zero() -> None:
 def test_aave__bonus_not_given__says_what_may_be_repaid_alone() -> None:
     (fact,) = liquidation_facts(account(held("B", 100), owed("D", 90)), pool_market(), POOL)
 
-    assert (fact.is_open, fact.spiral, fact.repayable, fact.seized) == (True, Spiral.NOT_KNOWN, 90, None)
+    assert fact == LiquidationFact("liquidation", "B held", "D owed", True, Spiral.NOT_KNOWN, 0, 90, 90)
+
+
+def test_aave__at_the_low_end__of_every_price() -> None:
+    """Collateral at 1 … 3 counts 1, debt at ½ … 1 counts 1: the same fact as of 1 and 1."""
+    legs, wide = account(held("A", 5_000), owed("D", 4_100)), pool_market(A=at(1, 0, 3), D=at(5, 1, 10))
+
+    assert liquidation_facts(legs, wide, POOL) == liquidation_facts(legs, pool_market(), POOL)
+
+
+def test_aave__health_of_exactly_one__is_not_open() -> None:
+    """5000 at 80 % against 4000."""
+    (fact,) = liquidation_facts(account(held("A", 5_000), owed("D", 4_000)), pool_market(), POOL)
+
+    assert fact == LiquidationFact("liquidation", "A held", "D owed", False, Spiral.NO, 105 * E18 // 100)
+
+
+def test_aave__rest_below_the_pool_s_least__is_dust() -> None:
+    """5000 at 80 % against 2150 and 2000, health 0.9639: half of 4150 is 2075; 75 of D would stay, none of B.
+
+    Seized 2075 · 1.05 = 2178.75 → 2178; ⌊2178 / 1.05⌋ = 2074, bonus 104, a tenth of it 10.4 → 11.
+    """
+    legs = account(held("A", 5_000), owed("D", 2_150), owed("B", 2_000))
+
+    first, second = liquidation_facts(legs, pool_market(), POOL)
+
+    bonus = 105 * E18 // 100
+    assert first == LiquidationFact(
+        "liquidation", "A held", "D owed", True, Spiral.NO, bonus, 2_075, 2_075, 2_178, 11, 0, True
+    )
+    assert second == LiquidationFact(
+        "liquidation", "A held", "B owed", True, Spiral.NO, bonus, 2_000, 2_000, 2_100, 10, 0, False
+    )
+
+
+def test_aave__price_of_nothing__is_not_open() -> None:
+    """10^-9 is nothing at the pool's 8 decimals, and what costs nothing cannot be seized or repaid by value."""
+    legs = account(held("A", 100), held("B", 100), owed("D", 300))
+
+    facts = liquidation_facts(legs, pool_market(A=at(1, 9)), POOL)
+
+    assert [(fact.collateral, fact.is_open) for fact in facts] == [("A held", False), ("B held", True)]
+    nothing = liquidation_facts(account(held("A", 1), owed("D", 1), owed("B", 9)), pool_market(D=at(0)), POOL)
+    assert [(fact.debt, fact.is_open) for fact in nothing] == [("D owed", False), ("B owed", True)]
 
 
 def test_aave__collateral_of_no_unit__is_not_open() -> None:
@@ -158,16 +203,28 @@ def comet_facts(collateral: int, debt: int) -> tuple[LiquidationFact, ...]:
 
 
 def test_comet__healthy__is_not_open() -> None:
-    assert [fact.is_open for fact in comet_facts(100, 60)] == [False]
+    assert comet_facts(100, 60) == (LiquidationFact("absorption", "", "D cash", False, Spiral.NO, E18),)
     assert comet_facts(100, 0) == ()
+
+
+def test_comet__at_the_low_end__of_every_price() -> None:
+    """100 at 1 … 3 count 100, 61 owed at ½ … 1 count 61: open, though at the other ends 180 are against 30.5."""
+    now = market({"A": at(1, 0, 3), "D": at(5, 1, 10)}, {"D": Indices(INDEX_ONE, INDEX_ONE)})
+
+    assert liquidation_facts(account(held("A", 100), cash("D", -61)), now, COMET) == comet_facts(100, 61)
+
+
+def test_comet__something_not_known__no_facts() -> None:
+    now = market({"D": DOLLAR}, {"D": Indices(INDEX_ONE, INDEX_ONE)})
+
+    assert liquidation_facts(account(held("A", 100), cash("D", -61)), now, COMET) == ()
 
 
 def test_comet__covered__pays_what_the_collateral_is_credited() -> None:
     """100 credited at 0.9 is 90 against 61 owed: 29 are left to the account, nothing is lost."""
     (fact,) = comet_facts(100, 61)
 
-    assert (fact.kind, fact.collateral, fact.debt) == ("absorption", "", "D cash")
-    assert (fact.repaid, fact.bad_debt, fact.is_open) == (90, 0, True)
+    assert fact == LiquidationFact("absorption", "", "D cash", True, Spiral.NO, E18, 90, 90)
 
 
 def test_comet__not_covered__loses_the_rest() -> None:
@@ -195,9 +252,14 @@ def test_morpho__unhealthy__all_shares_where_the_collateral_suffices() -> None:
     """81 of 100 at a factor of 1 / 0.94: ⌊81 · 1.0638…⌋ = 86 seized. Health 80 / 81 is above 0.8 · 1.0638 = 0.851."""
     (fact,) = morpho_facts(100, 81)
 
-    assert (fact.repayable, fact.repaid, fact.seized, fact.bad_debt) == (81, 81, 86, 0)
-    assert fact.spiral is Spiral.NO
-    assert fact.bonus_e18 == 1_063_829_787_234_042_553
+    assert fact == LiquidationFact("liquidation", "W held", "U owed", True, Spiral.NO, FACTOR, 81, 81, 86)
+
+
+def test_morpho__collateral_that_just_suffices__all_is_repaid() -> None:
+    """⌊800 · 1.0638…⌋ = 851 buys ⌊851 / 100⌋ = 8 coins. All 8 as such would pay ⌈800 / 1.0638…⌉ = 753 and lose 47."""
+    (fact,) = morpho_facts(8, 800, price=at(100 * 10**36, 36))
+
+    assert fact == LiquidationFact("liquidation", "W held", "U owed", True, Spiral.NOW, FACTOR, 800, 800, 8)
 
 
 def test_morpho__under_water__all_collateral_and_the_rest_is_lost() -> None:
@@ -213,9 +275,13 @@ def test_morpho__pre_liquidation__by_the_offer() -> None:
     """LTV 0.7, half way from 0.6 to 0.8: close factor 0.5, 35 repaid, incentive 1.03: 36 seized."""
     plain, offered = morpho_facts(100, 70, replace(MORPHO, pre=TERMS))
 
-    assert not plain.is_open
-    assert (offered.kind, offered.is_open, offered.repaid, offered.seized) == ("pre-liquidation", True, 35, 36)
-    assert [fact.is_open for fact in morpho_facts(100, 60, replace(MORPHO, pre=TERMS))] == [False, False]
+    lowest = 101 * E18 // 100
+    assert plain == LiquidationFact("liquidation", "W held", "U owed", False, Spiral.NO, FACTOR)
+    assert offered == LiquidationFact("pre-liquidation", "W held", "U owed", True, Spiral.NO, lowest, 35, 35, 36)
+    assert morpho_facts(100, 60, replace(MORPHO, pre=TERMS)) == (
+        plain,
+        LiquidationFact("pre-liquidation", "W held", "U owed", False, Spiral.NO, lowest),
+    )
     assert [fact.kind for fact in morpho_facts(100, 81, replace(MORPHO, pre=TERMS))] == ["liquidation"]
 
 
@@ -223,7 +289,19 @@ def test_morpho__price_of_nothing__has_no_amounts() -> None:
     """A price below 10^-36 at its low end."""
     (fact,) = morpho_facts(100, 1, replace(MORPHO, pre=TERMS), Price(0, 10**36, 36))
 
-    assert (fact.is_open, fact.seized) == (True, None)
+    assert fact == LiquidationFact("liquidation", "W held", "U owed", True, Spiral.NOW, FACTOR)
+
+
+def test_morpho__one_side_or_not_all_of_it_known__no_facts() -> None:
+    totals = {"pool": Totals(2_000, 2_000 * ONE, 1_000, 1_000 * ONE)}
+    now, priced = market({}, totals=totals), market({"pool": at(10**36, 36)}, totals=totals)
+    both = account(held("W", 100), owed("U", 81 * ONE))
+
+    assert len(liquidation_facts(both, priced, MORPHO)) == 1
+    assert liquidation_facts(both, now, MORPHO) == ()
+    assert liquidation_facts(replace(both, unread=(Gap("x", "down", True),)), priced, MORPHO) == ()
+    for leg in both.legs:
+        assert liquidation_facts(account(leg), priced, MORPHO) == ()
 
 
 @given(st.integers(1, 10**9), st.integers(1, 1_000), st.integers(1, 10**40))
