@@ -8,7 +8,7 @@ becomes a float with one rounding, or with two where it came as (hi, lo) words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proofs.types import ChainId, Encumbrance
-from relayer.margin.engine.inputs import Account, Leg, Role
+from relayer.margin.engine.inputs import Account, Leg, OptionTerms, Role
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -31,7 +31,7 @@ AMOUNT_MAX: Final = 2**256
 class Part(StrEnum):
     """Name the figure of a leg that a row holds; entry values and accruals are summed over all legs of a role.
 
-    A closed leg has no amount but an entry value or an accrual: its row holds 1.
+    A closed leg has no amount but an entry value or an accrual: its row holds how many there are.
     """
 
     AMOUNT = "amount"
@@ -54,7 +54,8 @@ class Slot:
     """Name one row: magnitudes of `part` where it is positive, or where it is negative.
 
     `number` tells legs of one shape apart: the second leg of an asset on another chain has a row of its own. `lot` is
-    None in columns that were not made by lot.
+    None in columns that were not made by lot, `name` empty in those that were not made by name; by name the money of
+    each leg has rows of its own. `option` is that of an option leg.
     """
 
     role: Role
@@ -64,6 +65,8 @@ class Slot:
     is_negative: bool = False
     number: int = 0
     lot: Lot | None = None
+    option: OptionTerms | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,10 +91,14 @@ class Candidates:
     screened: int
 
 
-def columns_of(accounts: Sequence[Account], *, by_lot: bool = False) -> tuple[Columns, ...]:
-    """Return the columns of accounts, one for each mode that occurs; `by_lot` also tells legs apart by their lot."""
+def columns_of(accounts: Sequence[Account], *, by_lot: bool = False, by_name: bool = False) -> tuple[Columns, ...]:
+    """Return the columns of accounts, one for each mode that occurs.
+
+    `by_lot` also tells legs apart by their lot, `by_name` by their name, for rule sets that ask for it.
+    """
     modes = sorted({account.mode for account in accounts})
-    return tuple(_columns(accounts, mode, by_lot=by_lot) for mode in modes)
+    shape = _Shape(by_lot, by_name)
+    return tuple(_columns(accounts, mode, shape) for mode in modes)
 
 
 def merged(found: Iterable[tuple[Rows, int]]) -> Candidates:
@@ -123,13 +130,28 @@ def _joined(hi: Words, lo: Words) -> Floats:
     return joined
 
 
-def _columns(accounts: Sequence[Account], mode: int, *, by_lot: bool) -> Columns:
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Say what tells legs apart beside their shape."""
+
+    by_lot: bool
+    by_name: bool
+
+    def slot(self, leg: Leg, part: Part = Part.AMOUNT) -> Slot:
+        lot = Lot(leg.chain, leg.block_time_s, leg.encumbrance) if self.by_lot and part is Part.AMOUNT else None
+        return Slot(leg.role, leg.asset, leg.decimals, part, leg.amount < 0, 0, lot, leg.option, self.name(leg))
+
+    def name(self, leg: Leg) -> str:
+        return leg.name if self.by_name else ""
+
+
+def _columns(accounts: Sequence[Account], mode: int, shape: _Shape) -> Columns:
     rows = [row for row, account in enumerate(accounts) if account.mode == mode]
     cells: dict[Slot, dict[int, int]] = {}
     always = np.zeros(len(rows), dtype=bool)
     for place, row in enumerate(rows):
         account = accounts[row]
-        held = _held(account, by_lot=by_lot)
+        held = _held(account, shape)
         always[place] = bool(account.unread) or any(amount >= AMOUNT_MAX for amount in held.values())
         for slot, amount in held.items():
             cells.setdefault(slot, {})[place] = amount
@@ -139,25 +161,26 @@ def _columns(accounts: Sequence[Account], mode: int, *, by_lot: bool) -> Columns
     return Columns(tuple(cells), amounts, np.array(rows, dtype=np.int64), always, mode)
 
 
-def _held(account: Account, *, by_lot: bool) -> dict[Slot, int]:
+def _held(account: Account, shape: _Shape) -> dict[Slot, int]:
     """Return the slots of one account with the magnitudes in them; zeros are left out."""
     held: dict[Slot, int] = {}
-    money: dict[tuple[Role, Part], int] = {}
+    money: dict[tuple[Role, Part, str], int] = {}
     for leg in account.legs:
         if leg.amount:
-            held[_free(held, leg, by_lot=by_lot)] = abs(leg.amount)
+            held[_free(held, shape.slot(leg))] = abs(leg.amount)
         elif leg.entry_value or leg.accrued:
-            held[Slot(leg.role, leg.asset, leg.decimals, Part.CLOSED)] = 1
+            closed = shape.slot(leg, Part.CLOSED)
+            held[closed] = held.get(closed, 0) + 1
         for part, value in ((Part.ENTRY, leg.entry_value), (Part.ACCRUED, leg.accrued)):
-            money[leg.role, part] = money.get((leg.role, part), 0) + value
-    for (role, part), value in money.items():
+            key = (leg.role, part, shape.name(leg))
+            money[key] = money.get(key, 0) + value
+    for (role, part, name), value in money.items():
         if value:
-            held[Slot(role, "", 0, part, value < 0)] = abs(value)
+            held[Slot(role, "", 0, part, value < 0, name=name)] = abs(value)
     return held
 
 
-def _free(held: dict[Slot, int], leg: Leg, *, by_lot: bool) -> Slot:
-    number, lot = 0, Lot(leg.chain, leg.block_time_s, leg.encumbrance) if by_lot else None
-    while (slot := Slot(leg.role, leg.asset, leg.decimals, Part.AMOUNT, leg.amount < 0, number, lot)) in held:
-        number += 1
+def _free(held: dict[Slot, int], slot: Slot) -> Slot:
+    while slot in held:
+        slot = replace(slot, number=slot.number + 1)
     return slot

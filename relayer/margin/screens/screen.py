@@ -18,15 +18,26 @@ from relayer.margin.engine.evaluate import RuleSet
 from relayer.margin.engine.inputs import MarketData
 from relayer.margin.models.aave import AaveRules
 from relayer.margin.models.comet import CometRules
+from relayer.margin.models.cross_perp import CrossPerpRules
+from relayer.margin.models.derive_pmrm import DerivePmrm
+from relayer.margin.models.derive_pmrm2 import DerivePmrm2
+from relayer.margin.models.derive_srm import DeriveSrm
 from relayer.margin.models.dydx import DydxRules
+from relayer.margin.models.grid import GridRules
 from relayer.margin.models.haircut import HaircutRules
 from relayer.margin.models.morpho import MorphoRules
+from relayer.margin.models.span import SpanRules
 from relayer.margin.models.tiers import TiersRules
+from relayer.margin.screens.clearing import span_form
 from relayer.margin.screens.columns import Candidates, Columns, Slot, merged
+from relayer.margin.screens.cross_perps import cross_perp_form
+from relayer.margin.screens.derive import pmrm2_form, pmrm_form
+from relayer.margin.screens.grids import grid_form
 from relayer.margin.screens.haircuts import haircut_form
 from relayer.margin.screens.lending import aave_form, comet_form, morpho_form
 from relayer.margin.screens.linear import UNKNOWN, Form, Ticker, Weight, suspects
 from relayer.margin.screens.positions import dydx_form, tiers_form
+from relayer.margin.screens.standard import srm_form
 
 WEIGHT_MAX: Final = Fraction(2) ** 400
 WEIGHT_MIN: Final = Fraction(1, 2**400)
@@ -73,6 +84,23 @@ def _form(slots: tuple[Slot, ...], mode: int, rules: RuleSet, market: MarketData
         return haircut_form(slots, mode, rules, market)
     if isinstance(rules, TiersRules):
         return tiers_form(slots, mode, rules, market)
+    return _tree_form(slots, rules, market)
+
+
+def _tree_form(slots: tuple[Slot, ...], rules: RuleSet, market: MarketData) -> Form:
+    """Return the bound of a rule set that is not linear."""
+    if isinstance(rules, CrossPerpRules):
+        return cross_perp_form(slots, rules, market)
+    if isinstance(rules, SpanRules):
+        return span_form(slots, rules, market)
+    if isinstance(rules, GridRules):
+        return grid_form(slots, rules, market)
+    if isinstance(rules, DeriveSrm):
+        return srm_form(slots, rules, market)
+    if isinstance(rules, DerivePmrm):
+        return pmrm_form(slots, rules, market)
+    if isinstance(rules, DerivePmrm2):
+        return pmrm2_form(slots, rules, market)
     return Form((UNKNOWN,) * len(slots))
 
 
