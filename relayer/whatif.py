@@ -16,6 +16,9 @@ in `accrued`, as the venue does when it closes; one that crosses zero does both.
 
 Evidence keeps the strength it has in the frame. What a frame did not read cannot be changed: that is refused and not
 guessed.
+
+`relayer.margin.solve` asks the same of engine accounts. Its changes are not these: they name legs, know no sources, and
+leave realised profit in the entry value, where the venue's next reading would have it in `accrued`.
 """
 
 from __future__ import annotations

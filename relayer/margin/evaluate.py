@@ -3,6 +3,9 @@
 `evaluate_account` is the only path to an attested leaf, because it starts from a verified snapshot; `evaluate` is the
 same function behind it, for tests, what-if and provisional readings.
 
+The engine's `evaluate` (`relayer.margin.engine`) is another function: it weighs engine accounts by any rule set, and
+asks this one for `cross_perp@1` (`models.cross_perp`). Nothing that is signed passes through the engine.
+
     equity E = collateral - liability
 
 | first that holds | status |

@@ -1,6 +1,7 @@
 """What-if: an account before and after changes, for every purpose, with the difference by line.
 
 The figures after equal those of an account and a market that really changed so: there is one way to evaluate.
+`relayer.whatif` asks the same of a frame's accounts, with their evidence.
 """
 
 from __future__ import annotations
