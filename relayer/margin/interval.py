@@ -101,11 +101,6 @@ def product(*factors_e18: Figure) -> Interval:
     return Interval(low // scale, -(-high // scale))
 
 
-def ratio(numerator: int, denominator: int) -> Interval:
-    """Return numerator : denominator at 1e18 for integers of one scale, the denominator positive."""
-    return Interval(numerator * E18 // denominator, -(-numerator * E18 // denominator))
-
-
 def total(terms: Iterable[Interval]) -> Interval:
     """Return the sum."""
     low = high = 0

@@ -70,7 +70,7 @@ def price(forward_e18: int, strike_e18: int, vol_e18: int, seconds: int, discoun
 
 def _degenerate(forward: int, strike: int) -> tuple[Bounds, Bounds, Bounds]:
     """Return undiscounted (call, put, N(d1)) where the forward or the strike is zero."""
-    call, put = forward << FINE, (strike << FINE) if forward == 0 else 0
+    call, put = forward << FINE, strike << FINE
     delta = ONE if forward > 0 else 0
     return (call, call), (put, put), (delta, delta)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs.types import ChainId
-from relayer.margin.engine.inputs import Account, ExpiryQuote, Leg, MarketData, OptionTerms, Price, Role
+from relayer.margin.engine.inputs import Account, ExpiryQuote, Leg, MarketData, OptionTerms, Price, Role, Surface
 from relayer.margin.greeks import Greeks, OptionInputs, account_greeks, option_greeks
 from relayer.margin.interval import Interval, exact
 from relayer.margin.rulesets.black76 import YEAR_S, prices
@@ -221,13 +222,44 @@ def test_account_greeks__long_call_short_put__is_a_future() -> None:
 
 def test_account_greeks__linear_legs__one_for_one() -> None:
     legs = (
+        leg("cash", Role.CASH, 9),
         leg("coin", Role.COLLATERAL, 5),
         leg("perp", Role.PERP, -7),
         leg("owed", Role.DEBT, 2),
-        leg("cash", Role.CASH, 9),
     )
 
     assert account_greeks(Account("a", legs), MARKET).by_underlying == {"ETH": Greeks(delta=exact(-4))}
+
+
+def test_greeks__added__figure_by_figure() -> None:
+    one, other = (Greeks(*(exact(factor * figure) for figure in (1, 2, 3, 4, 5))) for factor in (1, 10))
+
+    assert one + other == Greeks(exact(11), exact(22), exact(33), exact(44), exact(55))
+
+
+def test_account_greeks__rate_of_the_expiry__is_used() -> None:
+    """At forward and strike 3,000 and a rate of 10 % the call is worth V: rho is -V · 30 : 365 : 100."""
+    quote = ExpiryQuote(Price(3_000 * E18, 3_000 * E18), E18 // 10, vols=MappingProxyType({3_000 * E18: E18 // 2}))
+    market = replace(MARKET, expiries=MappingProxyType({("ETH", EXPIRY): quote}))
+    option = OptionInputs(True, 3_000 * E18, exact(E18 // 2), 30 * DAY, E18 // 10)
+
+    got = account_greeks(Account("a", (leg("c", Role.OPTION, 2 * E18, CALL),)), market).by_underlying["ETH"]
+
+    for name, truth in closed_form(option, 3_000 * E18).items():
+        assert abs(getattr(got, name).low - 2 * truth * E18) <= 10**4, name
+
+
+@pytest.mark.parametrize(("age_s", "gaps"), [(60, ()), (59, ("c",))])
+def test_account_greeks__surface__no_older_than_asked(age_s: int, gaps: tuple[str, ...]) -> None:
+    """Seen 60 s ago; total variance 0.05, flat."""
+    slice_ = Surface(E18 // 20, 0, 0, 0, E18 // 10, 3_010 * E18, 30 * DAY * E18 // YEAR_S, AS_OF - 60)
+    quote = ExpiryQuote(Price(3_010 * E18, 3_010 * E18), surface=slice_)
+    market = replace(MARKET, expiries=MappingProxyType({("ETH", EXPIRY): quote}))
+
+    got = account_greeks(Account("a", (leg("c", Role.OPTION, E18, CALL),)), market, age_s)
+
+    assert tuple(gap.leg for gap in got.gaps) == gaps
+    assert tuple(got.by_underlying) == (() if gaps else ("ETH",))
 
 
 def test_account_greeks__option_without_a_volatility__is_a_gap_and_counts_nothing() -> None:
@@ -236,5 +268,5 @@ def test_account_greeks__option_without_a_volatility__is_a_gap_and_counts_nothin
 
     got = account_greeks(account, MARKET)
 
-    assert [gap.leg for gap in got.gaps] == ["c"]
+    assert [(gap.leg, bool(gap.reason), gap.is_collateral) for gap in got.gaps] == [("c", True, False)]
     assert got.by_underlying == {"ETH": Greeks(delta=exact(3))}

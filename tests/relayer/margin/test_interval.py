@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayer.margin.interval import UNIT, ZERO, Interval, exact, product, ratio, total
+from relayer.margin.interval import UNIT, ZERO, Interval, exact, product, total
 
 E18 = 10**18
 NUMBERS = st.integers(-(10**24), 10**24)
@@ -67,8 +67,6 @@ def test_product__exact_factors__rounded_once(factors: list[int]) -> None:
         (product(1, 1), 0, 1),
         (product(-1, 1), -1, 0),
         (product(2 * E18, 3 * E18), 6 * E18, 6 * E18),
-        (ratio(1, 3), 333333333333333333, 333333333333333334),
-        (ratio(-1, 3), -333333333333333334, -333333333333333333),
         (exact(1).over(exact(3)), 333333333333333333, 333333333333333334),
         (exact(-1).over(Interval(3, 4)), -333333333333333334, -E18 // 4),
         (exact(-3).over(Interval(1, 2)), -3 * E18, -3 * E18 // 2),

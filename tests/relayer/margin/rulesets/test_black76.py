@@ -161,6 +161,13 @@ def test_prices__uncertain_forward_near_zero__no_price_below_zero(strike: int, s
     assert got.put.low == max(strike - slack, 0)
 
 
+@pytest.mark.parametrize(("forward", "strike", "delta"), [(1, 0, E18), (7, 0, E18), (0, 0, 0), (0, 7, 0)])
+def test_price__forward_or_strike_of_nothing__is_the_other_one(forward: int, strike: int, delta: int) -> None:
+    got = price(forward, strike, E18, YEAR_S)
+
+    assert (got.call, got.put, got.call_delta) == (exact(forward), exact(strike), exact(delta))
+
+
 @pytest.mark.parametrize("place", range(5))
 def test_prices__negative_input__refused(place: int) -> None:
     inputs = [E18, E18, E18, YEAR_S, E18]

@@ -164,6 +164,13 @@ def test_absorb__remainder__becomes_principal_at_the_supply_index() -> None:
     assert (result.new_balance, result.new_principal) == (41, 20)
 
 
+def test_absorb__nothing_held_of_an_asset__is_neither_read_nor_credited() -> None:
+    """Its feed fails; at a liquidation factor of one a single unit of value would count."""
+    result = absorb(account(base(-6), leg(0, None, liquidation_factor_wad=WAD), leg(10)))
+
+    assert (result.seized_value, result.base_paid_out) == (10, 10)
+
+
 @pytest.mark.parametrize(
     "here", [account(base(-5), leg(10)), account(base(5)), account(base(-6), leg(10), leg(1, None))]
 )

@@ -131,6 +131,19 @@ def test_trade__there_and_back_at_one_price__never_gains(size: int, price: int, 
     assert 11 <= back.leg("perp").entry_value <= 12
 
 
+@pytest.mark.parametrize(
+    "leg",
+    [
+        Leg("short", Role.PERP, "ETH", -1, ONE),
+        Leg("loan", Role.CASH, "USDC", -1, ONE),
+        Leg("empty", Role.COLLATERAL, "ETH", 0, ONE),
+        Leg("repaid", Role.DEBT, "ETH", 0, ONE),
+    ],
+)
+def test_leg__short_or_empty__may_be_added(leg: Leg) -> None:
+    assert after(borrower(1), AddLeg(leg)).leg(leg.name) == leg
+
+
 def test_leg__added_and_removed__leaves_the_account() -> None:
     assert after(borrower(1), AddLeg(CALL), Remove("call")) == borrower(1)
 

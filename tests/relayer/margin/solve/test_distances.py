@@ -111,6 +111,14 @@ def test_without__an_asset__named_in_the_legs_order() -> None:
     assert found[1].closed.debt == 0
 
 
+def test_without__for_another_purpose__by_that_purpose() -> None:
+    """30,000 of ETH lend 24,000; for maintenance they count 24,750."""
+    _, two = without(borrower(24_001), MARKET, POOL, By.CHAIN, Purpose.INITIAL)
+
+    assert (two.by, two.lost.purpose, two.closed.purpose) == (By.CHAIN, Purpose.INITIAL, Purpose.INITIAL)
+    assert (two.lost.verdict, two.closed.verdict) == (Verdict.UNHEALTHY, Verdict.UNHEALTHY)
+
+
 def test_without__a_venue_or_group__legs_of_that_name() -> None:
     account = replace(borrower(1), legs=tuple(replace(leg, venue="v", group="g") for leg in borrower(1).legs))
 

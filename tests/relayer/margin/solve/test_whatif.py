@@ -92,6 +92,7 @@ def test_flips__for_another_purpose__by_that_purpose() -> None:
     found = flips([borrower(39_000)], MARKET, POOL, at(3_000 * 10**8 - 1), purpose=Purpose.INITIAL)
 
     assert found == (Flip("borrower", Verdict.HEALTHY, Verdict.UNHEALTHY),)
+    assert flips([borrower(39_001)], MARKET, POOL, at(3_000 * 10**8 - 1), purpose=Purpose.INITIAL) == ()
 
 
 def test_deposit__before_and_after__differ_by_it_alone() -> None:
