@@ -46,7 +46,8 @@ def evaluate(
     account: Account, market: MarketData, rules: RuleSet, purpose: Purpose, *, buffer_ppm: int = BUFFER_PPM
 ) -> Evaluation:
     """Evaluate an account; `buffer_ppm` serves `liquidation_end` alone."""
-    low = _judged(_weighed(account, market, rules, purpose, (End.LOW, buffer_ppm)), account)
+    factor_ppm = buffer_ppm if purpose is Purpose.LIQUIDATION_END else PPM
+    low = _judged(_weighed(account, market, rules, purpose, (End.LOW, buffer_ppm)), account, factor_ppm)
     if low.gaps:
         return low
     high = _weighed(account, market, rules, purpose, (End.HIGH, buffer_ppm)) if has_width(market) else low
@@ -88,9 +89,11 @@ def _weighed(
     return buffered(rules.weigh(account, market, Purpose.MAINTENANCE, end), buffer_ppm)
 
 
-def _judged(result: Evaluation, account: Account) -> Evaluation:
+def _judged(result: Evaluation, account: Account, factor_ppm: int) -> Evaluation:
     """Add what was never read: without collateral the figures stand, without a debt the verdict is unknown."""
     gaps = result.gaps + account.unread
+    if factor_ppm > result.zero_is_worst_to_ppm:
+        gaps = tuple(replace(gap, is_collateral=False) for gap in gaps)
     is_unknown = any(not gap.is_collateral for gap in gaps)
     if not is_unknown and gaps and result.verdict is Verdict.UNHEALTHY:
         is_unknown = True

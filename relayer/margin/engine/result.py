@@ -35,6 +35,8 @@ class Unit:
 
 
 USD: Final = Unit("USD", 18)
+ANY_PPM: Final = 10**12
+"""More than any buffer."""
 
 
 class TermLine(NamedTuple):
@@ -85,6 +87,8 @@ class Evaluation:
     `excess_high` is the excess at the best ends, so that [excess, excess_high] holds the truth whatever the prices
     inside their intervals are; None where nothing bounds it. `worst` names the scenario that set the requirement.
     `stress_requirement` is the requirement with every correlation gone, None where none earns a credit.
+    `zero_is_worst_to_ppm`: nothing held may count below zero while the requirement is multiplied by at most this. Beyond
+    it counting zero for what is missing would help, so that any gap makes the verdict unknown.
     """
 
     rule_set: str
@@ -103,6 +107,7 @@ class Evaluation:
     worst: str = ""
     excess_high: int | None = None
     stress_requirement: int | None = None
+    zero_is_worst_to_ppm: int = ANY_PPM
 
     @property
     def excess(self) -> int:

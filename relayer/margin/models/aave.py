@@ -20,7 +20,7 @@ outside it from being borrowed against lists them in `modes` with LTV 0 and thei
 
 | not usable | collateral | debt |
 |---|---|---|
-| no price, no index, no reserve | counts zero, gap | not known, gap |
+| no price, no index, no reserve | counts zero, gap; not known where weights are averaged | not known, gap |
 | threshold 0, in 3.0 | counts zero, as in the pool | - |
 """
 
@@ -34,7 +34,7 @@ from typing import Final
 from relayer.margin.engine.about import Family, MonotoneInput, RuleSetInfo, Trend
 from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, Role
 from relayer.margin.engine.lines import closed, leg_line
-from relayer.margin.engine.result import USD, Evaluation, TermLine, Unit, Verdict, health_of
+from relayer.margin.engine.result import ANY_PPM, USD, Evaluation, TermLine, Unit, Verdict, health_of
 from relayer.margin.fixed_point import PERCENT
 from relayer.margin.models.lending import fault_of, gap_of, price_at
 from relayer.margin.rulesets.aave_v3 import (
@@ -179,7 +179,12 @@ class AaveRules:
             ),
             lines=closed(lines, leaf.equity_usd, requirement, "rounding of the pool's own averages and health factor"),
             gaps=form.gaps,
+            zero_is_worst_to_ppm=0 if self._is_averaged(purpose) else ANY_PPM,
         )
+
+    def _is_averaged(self, purpose: Purpose) -> bool:
+        """Tell whether one average weight, cut to a basis point, is that of all collateral: less may then be more."""
+        return purpose is Purpose.INITIAL or AAVE_REVISIONS[self.name].thresholds is ThresholdRule.AVERAGES
 
     def _line(self, leg: Leg, part: Part, values: Values, *, is_initial: bool) -> TermLine:
         """Return the line of a leg; `values` are those of the collateral and debts that counted, in their order."""

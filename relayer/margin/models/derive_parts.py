@@ -7,8 +7,8 @@
 | perp | signed; unrealised = amount · perp price - entry value + accrued | its own price (`ETH-PERP`) and the spot |
 | option | signed | spot, forward and volatility of its expiry (`quotes`) |
 
-Without the stable coin's price nothing can be weighed. What is held and has no price counts zero and hedges nothing; a
-short option or a perpetual without one leaves the verdict unknown.
+Without the stable coin's price nothing can be weighed. What is held and has no price counts zero and hedges nothing,
+where it could not count less (`zero_is_worst`); a short option or a perpetual without one leaves the verdict unknown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from proofs.units import E18
+from proofs.units import E18, PPM
 from relayer.margin.engine.inputs import Account, Gap, Leg, MarketData, Role
 from relayer.margin.interval import Interval, exact, product
 from relayer.margin.models.quotes import (
@@ -28,16 +28,29 @@ from relayer.margin.models.quotes import (
     price_of,
     surface_faults,
 )
+from relayer.margin.view import Purpose
 
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """Name what a manager admits: the coin of its cash, underlyings of perps and options, coins as collateral."""
+    """Name what a manager admits: the coin of its cash, underlyings of perps and options, coins as collateral.
+
+    Held legs of the roles in `may_hold_at_zero` cannot cost more at maintenance than they are worth.
+    """
 
     stable: str
     underlyings: Set[str]
     coins: Set[str]
     surface_age_s_max: int
+    may_hold_at_zero: Set[Role] = frozenset({Role.COLLATERAL, Role.CASH, Role.OPTION})
+
+
+def zero_is_worst(purpose: Purpose) -> int:
+    """Return how far the requirement may be multiplied before something held costs more than it is worth, in ppm.
+
+    At initial a charge for unsure feeds and a loss factor above 1 come on top: there nothing is sure to count above 0.
+    """
+    return 0 if purpose is Purpose.INITIAL else PPM
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +98,7 @@ def parts_of(account: Account, market: MarketData, venue: Venue) -> Parts:
             continue
         part = stable if isinstance(stable, str) else _part(leg, market, venue, failed)
         if isinstance(part, str):
-            gaps.append(Gap(leg.name, part, is_asset(leg)))
+            gaps.append(Gap(leg.name, part, leg.role in venue.may_hold_at_zero and leg.amount > 0))
         elif isinstance(part, Part):
             found[leg.role].append(part)
     return Parts(
@@ -96,11 +109,6 @@ def parts_of(account: Account, market: MarketData, venue: Venue) -> Parts:
         options=tuple(found[Role.OPTION]),
         gaps=tuple(gaps),
     )
-
-
-def is_asset(leg: Leg) -> bool:
-    """Tell whether counting zero for a leg is safe: it is held, and cannot cost anything."""
-    return leg.role in (Role.COLLATERAL, Role.CASH, Role.OPTION) and leg.amount > 0
 
 
 def is_known(leg: Leg, venue: Venue) -> bool:

@@ -24,7 +24,7 @@ from relayer.margin.engine.inputs import Account, End, MarketData
 from relayer.margin.engine.result import USD, Evaluation, Unit
 from relayer.margin.interval import ZERO, Interval, total
 from relayer.margin.models.derive_lines import base_values, part_lines, scenario_name
-from relayer.margin.models.derive_parts import Part, Parts, Venue, parts_of
+from relayer.margin.models.derive_parts import Part, Parts, Venue, parts_of, zero_is_worst
 from relayer.margin.models.figures import Weighed, cost, cost_lines, evaluation, gain
 from relayer.margin.models.quotes import AGE_S_MAX, OptionQuote, confidence_of, perp_name
 from relayer.margin.rulesets.derive_pmrm import (
@@ -60,7 +60,7 @@ class DerivePmrm:
         lines = part_lines(parts, result.option_values, base_values(parts), end)
         lines += cost_lines(requirements(result, self.parameters, (purpose, end), worst))
         figure = result.initial if purpose is Purpose.INITIAL else result.maintenance
-        weighed = Weighed(figure, result.mtm, lines, parts.gaps, worst)
+        weighed = Weighed(figure, result.mtm, lines, parts.gaps, worst, zero_is_worst(purpose))
         return evaluation((self.name, self.unit), purpose, end, weighed)
 
 

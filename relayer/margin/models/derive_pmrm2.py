@@ -21,11 +21,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from relayer.margin.engine.about import Family, MonotoneInput, RuleSetInfo, Trend
-from relayer.margin.engine.inputs import Account, End, Gap, MarketData
+from relayer.margin.engine.inputs import Account, End, Gap, MarketData, Role
 from relayer.margin.engine.result import USD, Evaluation, Unit
 from relayer.margin.interval import ZERO, total
 from relayer.margin.models.derive_lines import part_lines, scenario_name
-from relayer.margin.models.derive_parts import Part, Parts, Venue, parts_of
+from relayer.margin.models.derive_parts import Part, Parts, Venue, parts_of, zero_is_worst
 from relayer.margin.models.derive_pmrm import expiry_market, least, option_of, scan_terms
 from relayer.margin.models.figures import Weighed, cost, cost_lines, evaluation, gain
 from relayer.margin.models.quotes import AGE_S_MAX, confidence_of, perp_name, price_of
@@ -41,6 +41,8 @@ from relayer.margin.rulesets.derive_pmrm2 import (
 from relayer.margin.view import Purpose
 
 NAME: Final = "derive_pmrm@2"
+HELD_AT_ZERO: Final = frozenset({Role.COLLATERAL, Role.CASH})
+"""Not options: a skew scenario charges a gain like a loss, and a long option may gain more than it is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,14 @@ class DerivePmrm2:
     def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
         """Weigh an account; see `engine.evaluate.RuleSet`."""
         coins = frozenset(self.collaterals)
-        venue = Venue(self.stable, frozenset({self.underlying}), coins, self.surface_age_s_max)
+        venue = Venue(self.stable, frozenset({self.underlying}), coins, self.surface_age_s_max, HELD_AT_ZERO)
         parts = _admitted(parts_of(account, market, venue), market, self.underlying)
         result = margin(self._portfolio(parts, market), self.parameters)
         worst = scenario_name(self.parameters.scenarios, result.worst)
         lines = part_lines(parts, result.option_values, result.collateral_values, end)
         lines += cost_lines(requirements(result, self.parameters, (purpose, end), worst))
         figure = result.initial if purpose is Purpose.INITIAL else result.maintenance
-        weighed = Weighed(figure, result.mtm, lines, parts.gaps, worst)
+        weighed = Weighed(figure, result.mtm, lines, parts.gaps, worst, zero_is_worst(purpose))
         return evaluation((self.name, self.unit), purpose, end, weighed)
 
     def _portfolio(self, parts: Parts, market: MarketData) -> Pmrm2Portfolio:

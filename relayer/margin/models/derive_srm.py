@@ -24,7 +24,7 @@ from relayer.margin.engine.inputs import Account, End, MarketData
 from relayer.margin.engine.result import USD, Evaluation, TermLine, Unit
 from relayer.margin.interval import ZERO, Interval, total
 from relayer.margin.models.derive_lines import base_values, part_lines
-from relayer.margin.models.derive_parts import Part, Parts, Venue, parts_of
+from relayer.margin.models.derive_parts import Part, Parts, Venue, parts_of, zero_is_worst
 from relayer.margin.models.figures import Weighed, cost_lines, evaluation, gain
 from relayer.margin.models.quotes import AGE_S_MAX, OptionQuote, confidence_of, perp_name
 from relayer.margin.rulesets.derive_srm import (
@@ -61,7 +61,8 @@ class DeriveSrm:
         settled = total(_unrealised(name, parts) for name in self.markets if not _position(name, parts))
         result = margin(holdings, parts.cash_total(settled), parts.stable_price, self.parameters, purpose)
         lines = [*_leg_lines(parts, end), *cost_lines(_requirements(result, end))]
-        weighed = Weighed(result.margin, result.mtm, lines, parts.gaps)
+        figures = result.margin, result.mtm
+        weighed = Weighed(*figures, lines, parts.gaps, zero_is_worst_to_ppm=zero_is_worst(purpose))
         return evaluation((self.name, self.unit), purpose, end, weighed)
 
 

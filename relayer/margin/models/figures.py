@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from proofs.units import PPM
 from relayer.margin.engine.inputs import End, Gap, Leg
 from relayer.margin.engine.lines import closed, leg_line, overlay_line
 from relayer.margin.engine.result import Evaluation, TermLine, Unit, Verdict, health_of
@@ -21,13 +22,17 @@ from relayer.margin.view import Purpose, Rounding
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """Hold what a model found: margin and mark-to-market between bounds, lines, gaps, the worst scenario's name."""
+    """Hold what a model found: margin and mark-to-market between bounds, lines, gaps, the worst scenario's name.
+
+    `zero_is_worst_to_ppm` is that of `Evaluation`: a scenario takes a long option's whole value at most, a buffer more.
+    """
 
     margin: Interval
     mtm: Interval
     lines: Sequence[TermLine]
     gaps: tuple[Gap, ...]
     worst: str = ""
+    zero_is_worst_to_ppm: int = PPM
 
 
 def gain(figure: Interval, end: End) -> int:
@@ -79,6 +84,7 @@ def evaluation(about: tuple[str, Unit], purpose: Purpose, end: End, weighed: Wei
         lines=lines,
         gaps=weighed.gaps,
         worst=weighed.worst,
+        zero_is_worst_to_ppm=weighed.zero_is_worst_to_ppm,
     )
 
 

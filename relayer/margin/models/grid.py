@@ -174,6 +174,7 @@ ABOUT: Final[tuple[RuleSetInfo, ...]] = (
             MonotoneInput("weight of a scenario", Trend.NEVER_RISES),
             MonotoneInput("cap of the correlation credit", Trend.NEVER_FALLS),
             MonotoneInput("other amounts", Trend.NO_LAW, "a position may hedge"),
+            MonotoneInput("a perpetual's own price left out", Trend.NO_LAW, "then the spot price stands for it"),
         ),
         is_mirrored=False,
     ),

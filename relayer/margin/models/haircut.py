@@ -3,8 +3,8 @@
 | input | holds |
 |---|---|
 | collateral, debt, cash leg | token units; negative cash is a debt |
-| `leg.block_time_s`, `market.as_of_s` | give the age of the proven block; an unknown one counts as the oldest allowed |
-| `leg.encumbrance` | chooses the weight; a class without weight counts nothing |
+| `leg.block_time_s`, `market.as_of_s` | give the age of the proven block |
+| `leg.encumbrance` | chooses the weight of what is held; a class without weight counts nothing |
 | `market.prices[asset]` | in US dollars, whatever decimals; used at 18, outward |
 
     V = ⌊q·p·(1 - h_asset)(1 - h_bridge)(1 - h_chain)(1 - h_latency)(1 - h_depeg)·weight⌋        h of maintenance
@@ -17,7 +17,8 @@ their own, by asset over all chains, so that no lot is preferred and the order o
 | not usable | collateral | debt |
 |---|---|---|
 | no price, no rule of the asset or chain | counts zero, gap | not known, gap |
-| block older than the chain allows | counts zero, gap | counts with its growth, and is a gap |
+| block older than the chain allows, or of unknown time | counts zero, gap | counts with its growth, and is a gap |
+| not stated how it is bound, and no weight for that | counts zero, gap | - |
 """
 
 from __future__ import annotations
@@ -50,9 +51,7 @@ from relayer.margin.view import Purpose, Rounding
 
 PRICE_DECIMALS: Final = 18
 NO_LIMIT: Final = ShareLimit(PPM)
-ALL_OF_BOUND: Final[Mapping[Encumbrance, int]] = MappingProxyType(
-    {Encumbrance.NOT_APPLICABLE: PPM, Encumbrance.ESCROWED: PPM}
-)
+ALL_OF_BOUND: Final[Mapping[Encumbrance, int]] = MappingProxyType({Encumbrance.ESCROWED: PPM})
 """Default weights in ppm: what is bound to the venue counts, what its owner may move does not."""
 
 
@@ -186,7 +185,7 @@ class HaircutRules:
                 debts.append(self._debt_line(leg, market, end))
                 reason = self._staleness(leg, market)
             elif not reason:
-                reason = self._staleness(leg, market)
+                reason = self._staleness(leg, market) or self._unbound(leg)
                 lots += [] if reason else [self._lot(leg, market, end)]
             if reason:
                 gaps.append(gap_of(leg, reason))
@@ -205,7 +204,13 @@ class HaircutRules:
         unpriced = [name for name in needed if name not in market.prices]
         return fault_of(leg) or (f"no price of {unpriced[0]}" if unpriced else "")
 
+    def _unbound(self, leg: Leg) -> str:
+        is_stated = leg.encumbrance is not Encumbrance.NOT_APPLICABLE or leg.encumbrance in self.encumbrance_ppm
+        return "" if is_stated else "not stated how it is bound: escrowed, protocol_locked, approved or free"
+
     def _staleness(self, leg: Leg, market: MarketData) -> str:
+        if leg.block_time_s == 0:
+            return "the time of its block is not known"
         age_s, most = self._age_s(leg, market), self.chains[leg.chain].age_s_max
         return f"block {age_s} s old, at most {most} s allowed" if age_s > most else ""
 

@@ -189,6 +189,8 @@ class ConfidenceCharge:
             if one.line.price:
                 notionals[one.leg.asset] = notionals.get(one.leg.asset, 0) + one.notional
         charges = (self._charge(asset, market, notional) for asset, notional in sorted(notionals.items()))
+        if purpose in self.purposes:  # on top of the wrapped cuts a charge may take more than a leg is worth
+            result = replace(result, zero_is_worst_to_ppm=0)
         return charged(result, self.name, tuple(charges))
 
     def _charge(self, asset: str, market: MarketData, notional: int) -> TermLine:

@@ -3,7 +3,7 @@
 | leg | `asset` names | value | missing |
 |---|---|---|---|
 | future, perp | a contract of the arrays, and its price | amount · price - entry value + accrued | verdict unknown |
-| option | a contract of the arrays | amount · the published option price | long zero, short unknown |
+| option | a contract of the arrays | amount · the published option price | verdict unknown: arrays may cost more |
 | cash, collateral | a coin; the rules' money is at 1 | amount · price · (1 - haircut) | zero; owed cash unknown |
 
     equity = Σ values        requirement = Σ commodities max(scan + calendar + delivery - credit, minimum) · factor
@@ -23,7 +23,7 @@ from typing import Final
 from proofs.units import E18
 from relayer.margin.engine.about import Family, MonotoneInput, RuleSetInfo, Trend
 from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, Role
-from relayer.margin.engine.result import USD, Evaluation, TermLine, Unit
+from relayer.margin.engine.result import ANY_PPM, USD, Evaluation, TermLine, Unit
 from relayer.margin.interval import Interval, exact, product
 from relayer.margin.models.figures import Weighed, cost, cost_lines, evaluation, gain, leg_end_line
 from relayer.margin.models.quotes import amount_e18, price_of
@@ -64,7 +64,7 @@ class SpanRules:
         mtm = sum(line.value for line in lines)
         worst = max(found.commodities, key=lambda risk: risk.scan.risk, default=None)
         name = self._scenario(worst) if worst is not None and worst.scan.risk > 0 else ""
-        weighed = Weighed(exact(mtm - _up(required, factor)), exact(mtm), lines, gaps, name)
+        weighed = Weighed(exact(mtm - _up(required, factor)), exact(mtm), lines, gaps, name, ANY_PPM)
         result = evaluation((self.name, self.unit), purpose, end, weighed)
         return replace(result, stress_requirement=_up(stress, factor))
 
@@ -93,7 +93,7 @@ class SpanRules:
             amount = amount_e18(leg)
             part = amount if isinstance(amount, str) else self._part(leg, amount, market, contracts)
             if isinstance(part, str):
-                is_held = leg.role in (Role.CASH, Role.COLLATERAL, Role.OPTION) and leg.amount > 0
+                is_held = leg.role in (Role.CASH, Role.COLLATERAL) and leg.amount > 0
                 gaps.append(Gap(leg.name, part, is_held))
             else:
                 parts.append(part)

@@ -91,7 +91,8 @@ def _aave_leg(slot: Slot, mode: int, rules: AaveRules, market: MarketData) -> Aa
     is_owed = slot.role is Role.DEBT
     reserve = rules.reserves.get(slot.asset)
     if price is None or not _is_usable(indices) or (reserve is None and not is_owed):
-        return UNKNOWN if is_owed else COUNTS_NOTHING
+        is_averaged = AAVE_REVISIONS[rules.name].thresholds is ThresholdRule.AVERAGES
+        return UNKNOWN if is_owed or is_averaged else COUNTS_NOTHING
     unit = _unit_value(price, BASE_DECIMALS, slot.decimals, is_owed=is_owed)
     if is_owed or reserve is None:
         return AaveLeg(unit * indices.borrow / RAY, unit, None)

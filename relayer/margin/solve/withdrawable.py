@@ -60,7 +60,7 @@ def _withdrawable(account: Account, market: MarketData, rules: RuleSet, leg: Leg
 def _refusal(leg: Leg, now: Evaluation) -> str:
     """Return why nothing may leave, or nothing."""
     if now.verdict is Verdict.UNKNOWN:
-        return "something that is owed is unknown: " + "; ".join(f"{gap.leg}: {gap.reason}" for gap in now.gaps)
+        return "the verdict is unknown: " + "; ".join(f"{gap.leg}: {gap.reason}" for gap in now.gaps)
     if not now.is_healthy:
         return "the initial requirement is not met"
     gaps = tuple(gap.reason for gap in now.gaps if gap.leg == leg.name)

@@ -113,25 +113,36 @@ class Conformance:
                 for leg in legs:
                     is_known_to_help = gaps[leg.name].is_collateral
                     assert not is_known_to_help or _is_held(leg)
-                    assert is_known_to_help or not _must_count_zero(leg)
+                    assert is_known_to_help or leg.role is not Role.COLLATERAL or not self._zero_is_worst(result)
+                self._is_no_better(account, market, result)
+
+    def nothing_left_out_ever_helps(self, account: Account, market: MarketData) -> None:
+        """Leave out one figure of the market at a time: no verdict becomes healthy, no healthy account richer."""
+        for less in without_one(market, self.stage.optional_prices):
+            for result in self.results(account, less):
                 self._is_no_better(account, market, result)
 
     def _is_no_better(self, account: Account, market: MarketData, result: Evaluation) -> None:
-        priced = evaluate(account, market, self.stage.rules, result.purpose)
+        full = evaluate(account, market, self.stage.rules, result.purpose)
         if any(not gap.is_collateral for gap in result.gaps):
             assert result.verdict is Verdict.UNKNOWN
         else:
-            assert result.excess <= priced.excess + self._averaging(priced)
-        if not self._averaging(priced):
-            assert RANK[result.verdict] <= max(RANK[priced.verdict], RANK[Verdict.UNKNOWN])
-        assert result.verdict is not Verdict.UNHEALTHY
+            assert result.excess <= full.excess
+            assert RANK[result.verdict] <= max(RANK[full.verdict], RANK[Verdict.UNKNOWN])
+        assert result.verdict is not Verdict.UNHEALTHY or not result.gaps
+
+    def _zero_is_worst(self, result: Evaluation) -> bool:
+        """Tell whether what is held may count zero: not where a buffer, an average or a charge could take more."""
+        factor_ppm = 1_050_000 if result.purpose is Purpose.LIQUIDATION_END else 1_000_000
+        return factor_ppm <= result.zero_is_worst_to_ppm
 
     def an_option_without_a_market_counts_zero_or_makes_unknown(self, account: Account, market: MarketData) -> None:
         options = {leg.name: leg for leg in account.legs if leg.role is Role.OPTION and leg.amount}
         for result in self.results(account, replace(market, expiries={})):
             gaps = {gap.leg: gap.is_collateral for gap in result.gaps}
             if market.expiries:
-                assert gaps == {name: leg.amount > 0 for name, leg in options.items()}
+                may_be_zero = self._zero_is_worst(result) and self.stage.may_hold_options_at_zero
+                assert gaps == {name: leg.amount > 0 and may_be_zero for name, leg in options.items()}
             if not all(gaps.values()):
                 assert result.verdict is Verdict.UNKNOWN
 
@@ -141,7 +152,8 @@ class Conformance:
         for purpose in Purpose:
             plain = evaluate(account, market, self.stage.rules, purpose)
             less = evaluate(asset, market, self.stage.rules, purpose)
-            assert less.verdict is (Verdict.HEALTHY if plain.is_healthy else Verdict.UNKNOWN)
+            is_healthy = plain.is_healthy and self._zero_is_worst(plain)
+            assert less.verdict is (Verdict.HEALTHY if is_healthy else Verdict.UNKNOWN)
         assert {result.verdict for result in self.results(debt, market)} == {Verdict.UNKNOWN}
 
     # --- what must not matter ----------------------------------------------------------------------------------------
@@ -193,16 +205,24 @@ def widened(price: Price, width_ppm: int) -> Price:
     return replace(price, low=max(1, price.low - share - 1), high=price.high + share + 1)
 
 
+def without_one(market: MarketData, kept: frozenset[str]) -> Iterator[MarketData]:
+    """Yield the market without each of its figures in turn, but those of `kept` names."""
+    for name in ("prices", "average_prices", "indices", "totals", "open_interest", "expiries"):
+        known = getattr(market, name)
+        for key in known.keys() - kept:
+            yield replace(market, **{name: {other: value for other, value in known.items() if other != key}})
+    for key, quote in market.expiries.items():
+        for strike in quote.vols:
+            less = replace(quote, vols={other: vol for other, vol in quote.vols.items() if other != strike})
+            yield replace(market, expiries={**market.expiries, key: less})
+
+
 def orders(count: int) -> st.SearchStrategy[list[int]]:
     return st.permutations(range(count))
 
 
 def _is_held(leg: Leg) -> bool:
     return leg.role is Role.COLLATERAL or (leg.role in (Role.CASH, Role.OPTION) and leg.amount > 0)
-
-
-def _must_count_zero(leg: Leg) -> bool:
-    return leg.role is Role.COLLATERAL
 
 
 def _leaves(value: object) -> Iterator[object]:

@@ -121,7 +121,10 @@ CLEARING: Final = TemplateStage(
 SCENARIO_STAGES: Final = (
     book("derive_srm@1", DeriveSrm(SRM, ("ETH",))),
     book("derive_pmrm@1", DerivePmrm(PMRM, "ETH")),
-    book("derive_pmrm@2", DerivePmrm2(PMRM2, "ETH", COINS)),
-    book("grid@1", GRID, (*BOOK, replace(perp("btc perp", "BTC", 10**16), entry_value=590 * E18)), by_own_price),
+    replace(book("derive_pmrm@2", DerivePmrm2(PMRM2, "ETH", COINS)), may_hold_options_at_zero=False),
+    replace(
+        book("grid@1", GRID, (*BOOK, replace(perp("btc perp", "BTC", 10**16), entry_value=590 * E18)), by_own_price),
+        optional_prices=frozenset({"ETH-PERP"}),
+    ),
     CLEARING,
 )

@@ -24,6 +24,7 @@ ON_ACCOUNTS = (
     Conformance.the_same_inputs_give_the_same_bytes,
     Conformance.a_stranger_leg_never_helps,
     Conformance.a_missing_price_counts_zero_or_makes_unknown,
+    Conformance.nothing_left_out_ever_helps,
     Conformance.an_option_without_a_market_counts_zero_or_makes_unknown,
 )
 ON_INTERVALS = (Conformance.widening_an_interval_never_helps, Conformance.low_is_not_above_high)

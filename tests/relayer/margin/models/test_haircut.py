@@ -26,6 +26,9 @@ from relayer.margin.models.haircut import (
 )
 from relayer.margin.rulesets.haircut import ShareLimit
 from relayer.margin.view import Purpose, Rounding
+from tests.relayer.margin.models.lending_build import cash as cash_leg
+from tests.relayer.margin.models.lending_build import held as held_leg
+from tests.relayer.margin.models.lending_build import owed as owed_leg
 
 from .lending_build import (
     CHAIN,
@@ -37,15 +40,13 @@ from .lending_build import (
     UNKNOWN,
     account,
     at,
-    cash,
-    held,
     judged,
     market,
-    owed,
 )
 
 NOW = 1_000_000
 OTHER = ChainId("eip155:10")
+WEIGHTS = {Encumbrance.NOT_APPLICABLE: PPM, Encumbrance.ESCROWED: PPM}
 PLAIN = HaircutAsset(0, 0, 0)
 FREE_CHAIN = HaircutChain(0, 0, 3_600)
 
@@ -53,7 +54,20 @@ FREE_CHAIN = HaircutChain(0, 0, 3_600)
 def rules(assets: Mapping[str, HaircutAsset] | None = None, **more: object) -> HaircutRules:
     chains = {CHAIN: FREE_CHAIN, OTHER: FREE_CHAIN}
     named = {"A": PLAIN, "B": PLAIN, "D": PLAIN, **(assets or {})}
-    return replace(HaircutRules(named, chains), **more)  # type: ignore[arg-type]
+    return replace(HaircutRules(named, chains, encumbrance_ppm=WEIGHTS), **more)  # type: ignore[arg-type]
+
+
+def held(asset: str, amount: int, decimals: int = 0, block_time_s: int = NOW - 3_600, **more: object) -> Leg:
+    """A leg as old as the chain allows, where a test does not say otherwise."""
+    return held_leg(asset, amount, decimals, block_time_s=block_time_s, **more)  # type: ignore[arg-type]
+
+
+def owed(asset: str, amount: int, decimals: int = 0, block_time_s: int = NOW - 3_600) -> Leg:
+    return owed_leg(asset, amount, decimals, block_time_s=block_time_s)
+
+
+def cash(asset: str, amount: int, decimals: int = 0) -> Leg:
+    return cash_leg(asset, amount, decimals, block_time_s=NOW - 3_600)
 
 
 def here(**prices: Price) -> MarketData:
@@ -84,7 +98,7 @@ def worked() -> tuple[Account, MarketData, HaircutRules]:
         held("BTC", 5 * 10**7, 8, block_time_s=NOW - 20),
     )
     now = market({"ETH": at(3_000, 0), "USDC": at(1, 0), "BTC": at(60_000, 0)}, as_of_s=NOW)
-    return legs, now, HaircutRules(assets, {CHAIN: slow, OTHER: fast})
+    return legs, now, HaircutRules(assets, {CHAIN: slow, OTHER: fast}, encumbrance_ppm=WEIGHTS)
 
 
 def test_worked_account__all_parts__as_published() -> None:
@@ -153,14 +167,13 @@ def test_reserve__without_debt__is_nothing() -> None:
 @pytest.mark.parametrize(
     ("leg", "value"),
     [
-        (held("A", 10**6), 10**6 - 36_000),
         (held("A", 10**6, block_time_s=NOW), 10**6),
         (held("A", 10**6, block_time_s=NOW + 5), 10**6),
         (held("A", 10**6, block_time_s=NOW - 900), 10**6 - 18_000),
         (held("A", 10**6, block_time_s=NOW - 3_600), 10**6 - 36_000),
     ],
 )
-def test_age__of_the_block__costs_its_root_and_unknown_the_most(leg: Leg, value: int) -> None:
+def test_age__of_the_block__costs_its_root(leg: Leg, value: int) -> None:
     """σ such that an hour takes 3.6 %: z σ √(3600 / 31,536,000) with z σ = 0.036 · √8760; √8760 = 93.5949, up."""
     pool = rules({"A": replace(PLAIN, sigma_ppm=3_369_416)}, z_ppm=PPM)
 
@@ -176,6 +189,23 @@ def test_age__beyond_what_the_chain_allows__counts_zero() -> None:
     assert (result.equity, result.verdict, result.quality) == (0, HEALTHY, Quality.DEGRADED_LEG)
 
 
+@pytest.mark.parametrize("field", ["block_time_s", "encumbrance"])
+def test_th_013_held__age_or_bond_not_stated__counts_zero(field: str) -> None:
+    """Leaving out what would tell against a holding never helps: old blocks and free holdings count zero as well."""
+    leg = replace(held_leg("A", 100, block_time_s=NOW), encumbrance=Encumbrance.ESCROWED)
+    nothing = {"block_time_s": 0, "encumbrance": Encumbrance.NOT_APPLICABLE}[field]
+    pool = HaircutRules({"A": PLAIN}, {CHAIN: FREE_CHAIN})
+
+    told, untold = (judged(account(one), here(), pool) for one in (leg, replace(leg, **{field: nothing})))
+
+    assert (told.equity, told.gaps) == (dollars(100), ())
+    assert (untold.equity, [gap.is_collateral for gap in untold.gaps]) == (0, [True])
+
+
+def test_th_013_debt__age_not_stated__makes_the_verdict_unknown() -> None:
+    assert judged(account(owed("D", 1, block_time_s=0)), here(), rules()).verdict is Verdict.UNKNOWN
+
+
 def test_age__of_a_debt__it_stays_with_its_growth_and_makes_the_verdict_unknown() -> None:
     """10 % a year for 7200 s on 31,536,000: 31,536,000 grows by 720."""
     pool = rules({"D": replace(PLAIN, rate_ppm=100_000)})
@@ -189,7 +219,7 @@ def test_age__of_a_debt__it_stays_with_its_growth_and_makes_the_verdict_unknown(
 
 
 def test_bridge__of_one_asset__replaces_that_of_the_chain() -> None:
-    chain = HaircutChain(100_000, 200_000, 60, bridges_ppm={"B": 0})
+    chain = HaircutChain(100_000, 200_000, 3_600, bridges_ppm={"B": 0})
     pool = replace(rules(), chains={CHAIN: chain})
 
     assert judged(account(held("A", 100)), here(), pool).equity == dollars(72)
@@ -199,7 +229,7 @@ def test_bridge__of_one_asset__replaces_that_of_the_chain() -> None:
 @pytest.mark.parametrize(
     ("encumbrance", "value"),
     [
-        (Encumbrance.NOT_APPLICABLE, 100),
+        (Encumbrance.NOT_APPLICABLE, 0),
         (Encumbrance.ESCROWED, 100),
         (Encumbrance.PROTOCOL_LOCKED, 40),
         (Encumbrance.APPROVED, 0),
@@ -238,6 +268,7 @@ def test_growth_cap__of_a_staking_token__follows_the_underlying() -> None:
     assert judged(legs, here(A=at(3_400, 0), ETH=at(3_000, 0)), pool).equity == dollars(3_300)
     assert judged(legs, here(A=at(3_200, 0), ETH=at(3_000, 0)), pool).equity == dollars(3_200)
     later = replace(here(A=at(3_400, 0), ETH=at(3_000, 0)), as_of_s=NOW + 10)
+    legs = account(held("A", 1, block_time_s=NOW))
     assert judged(legs, later, pool).equity == dollars(3_300) + 3_000 * 34_880_771_180
 
 

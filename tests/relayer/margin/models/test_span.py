@@ -138,10 +138,10 @@ def test_weigh__one_contract_in_two_legs__nets() -> None:
 @pytest.mark.parametrize(
     ("missing", "is_collateral"),
     [
-        (leg("x", Role.OPTION, "unlisted", 1), True),
+        (leg("x", Role.OPTION, "unlisted", 1), False),
         (leg("x", Role.OPTION, "unlisted", -1), False),
         (leg("x", Role.FUTURE, "oil-feb", 1), False),
-        (leg("x", Role.OPTION, "oil-jan", 1), True),
+        (leg("x", Role.OPTION, "oil-jan", 1), False),
         (leg("x", Role.FUTURE, "oil-call", 1), False),
         (leg("x", Role.COLLATERAL, "DOGE", 1), True),
         (leg("x", Role.CASH, "DOGE", -1), False),

@@ -7,15 +7,26 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
+from proofs.types import Encumbrance
 from proofs.units import E18
 from relayer.margin.engine.evaluate import evaluate
-from relayer.margin.engine.inputs import Gap, Leg, OptionTerms, Role
+from relayer.margin.engine.inputs import Account, Gap, Leg, OptionTerms, Role
+from relayer.margin.models.haircut import HaircutAsset, HaircutChain, HaircutRules
 from relayer.margin.solve.cure import Candidate, Way, candidates, cures, helped
 from relayer.margin.solve.withdrawable import withdrawables
 from relayer.margin.view import Purpose
 from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import VENUES
-from tests.relayer.margin.solve.build import BOOK, MARKET, POOL, TWO, borrower, trader
+from tests.relayer.margin.solve.build import BOOK, MARKET, ONE, POOL, TWO, borrower, trader
+
+UNPRICED = replace(MARKET, as_of_s=1, prices={"USDC": MARKET.prices["USDC"]})
+PLAIN = HaircutAsset(0, 0, 0)
+POLICY = HaircutRules({"ETH": PLAIN, "USDC": PLAIN}, {chain: HaircutChain(0, 0, 0) for chain in (ONE, TWO)})
+
+
+def bound(leg: Leg) -> Leg:
+    return replace(leg, block_time_s=1, encumbrance=Encumbrance.ESCROWED)
+
 
 every_stage = pytest.mark.parametrize("stage", VENUES, ids=lambda stage: stage.name)
 
@@ -58,12 +69,19 @@ def test_withdrawable__something_owed_is_unknown__nothing_and_says_why() -> None
 
 
 def test_withdrawable__a_leg_without_price__nothing_of_it_alone() -> None:
-    unpriced = replace(MARKET, prices={"USDC": MARKET.prices["USDC"]})
+    account = Account("a", tuple(bound(leg) for leg in borrower(1).legs))
 
-    found = withdrawables(borrower(1), unpriced, POOL)
+    found = withdrawables(account, UNPRICED, POLICY)
 
-    assert [one.amount for one in found] == [0, 19_998_666_666]
-    assert "no price of ETH" in found[0].reason
+    assert [one.amount for one in found] == [0, 19_999 * 10**6]
+    assert found[0].reason == "it could not be weighed: no price of ETH"
+
+
+def test_withdrawable__a_leg_without_price_in_an_average__nothing() -> None:
+    """What opening demands is an average over all collateral: one unknown price makes it unknown."""
+    found = withdrawables(borrower(1), UNPRICED, POOL)
+
+    assert [(one.amount, "no price of ETH" in one.reason) for one in found] == [(0, True), (0, True)]
 
 
 def test_withdrawable__cash_that_is_borrowed__is_not_listed() -> None:
