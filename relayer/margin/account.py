@@ -144,14 +144,14 @@ class PortfolioReader:
 
     def _holding(self, account: AccountId, source: CollateralSource) -> Holding | Missing | None:
         chain, row = self.chains[source.chain], account if source.holder else home_address(account)
-        words = chain.cell(source.column, row) if chain.has(source.column) else None
+        words = chain.cell(source.column, row)
         if words is None:
             return _unread(chain, source, source.kind) if can_count(self.rules, source) else None
         level, block = chain.assurance(source.column, row), chain.anchor.block.number
         mark = source.frozen_column
         if mark is None or words[0] == 0:
             return Holding(source, words[0], level, block)
-        frozen = chain.cell(mark, row) if chain.has(mark) else None
+        frozen = chain.cell(mark, row)
         if frozen is None:
             gap = Missing(
                 mark, source.chain, "frozen_unknown: whether the holder can move it was not read", source.kind
@@ -161,7 +161,7 @@ class PortfolioReader:
 
     def _position(self, account: AccountId, source: PositionSource) -> Position | Missing:
         chain = self.chains[source.chain]
-        words = chain.cell(source.column, account) if chain.has(source.column) else None
+        words = chain.cell(source.column, account)
         if words is None:
             return _unread(chain, source, LegKind.POSITION)
         size, entry_value, accrued = words

@@ -94,7 +94,7 @@ def market_of(snapshot: VerifiedSnapshot, rules: MarginRules) -> Market:
 def _feed_reading(chain: VerifiedChain | None, source: PriceSource) -> FeedReading:
     if chain is None:
         return FeedReading(source, 0, 0, 0, Assurance.SINGLE_RPC, f"chain_missing: {source.chain}")
-    words = chain.cell(source.column, b"") if chain.has(source.column) else None
+    words = chain.cell(source.column, b"")
     time_s = chain.anchor.block.timestamp_s
     if words is None:
         is_changed = source.column in chain.code_changed

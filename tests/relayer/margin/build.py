@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from proofs.header import HeaderShape, blank_fields, encode_header, header_hash
+from proofs.pins import CodePin
 from proofs.sheet import AccountList, AccountListSpec, CellStatus, ColumnSpec, ReadMode, Sheet, column_from_rows
 from proofs.snapshot import Anchor, ChainReading, Reason, Unavailable, Votes
 from proofs.types import (
@@ -144,6 +145,8 @@ class World:
             for source, price in zip(rules.prices, (1, 60_000, 2_000), strict=True)
         }
         self.missing: dict[ChainId, Reason] = {}
+        self.other_code: set[str] = set()
+        """Columns, or the list `accounts`, whose contract is not proven to run the pinned code."""
 
     def put(self, source: CollateralSource | PositionSource, owner: AccountId, *words: int) -> None:
         self.cells[source.column, owner] = words
@@ -184,9 +187,9 @@ class World:
         for source in self.rules.prices:
             if source.chain == chain:
                 spec = _spec(source.column, (b"",), (False, True, False, False, False))
-                specs.append(spec)
+                specs.append(replace(spec, pins=self._pins(source.column)))
                 columns.append(column_from_rows(spec.name, spec.signed, [self.answers[source.column]]))
-        lists = (AccountListSpec("accounts", BOX, b""),)
+        lists = (AccountListSpec("accounts", BOX, b"", pins=self._pins("accounts")),)
         sheet = Sheet(chain, (AccountList("accounts", self.accounts),), tuple(columns))
         anchor = anchor_of(chain, self.block, self.time_s)
         outcome = verify_chain(ChainReading(anchor, lists, tuple(specs), sheet, VOTES), devnet=False)
@@ -199,7 +202,11 @@ class World:
         rows = tuple(home_address(one) if is_home else one for one in self.accounts)
         zero: Cell = (0, 0, 0) if is_position else (0,)
         signed = (True, True, True) if is_position else (False,)
-        return _spec(source.column, rows, signed), [self.cells.get((source.column, one), zero) for one in self.accounts]
+        spec = replace(_spec(source.column, rows, signed), pins=self._pins(source.column))
+        return spec, [self.cells.get((source.column, one), zero) for one in self.accounts]
+
+    def _pins(self, name: str) -> tuple[CodePin, ...]:
+        return (CodePin(BOX, Hash32(b"\x77" * 32)),) if name in self.other_code else ()
 
 
 VOTES = Votes(("one", "two"), 2, True)

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proofs.errors import ConstructionRefused
 from proofs.keccak import keccak256
 from proofs.snapshot import Reason
-from proofs.types import AccountId, LegKind, Quality, Status
-from proofs.units import E18
+from proofs.types import AccountId, ChainId, Encumbrance, LegKind, Quality, Status
+from proofs.units import E18, PPM
 from proofs.verify import VerifiedSnapshot
-from relayer.margin.account import PortfolioReader, accounts_of, home_address, portfolio_of
+from relayer.margin.account import Holding, PortfolioReader, accounts_of, home_address, portfolio_of
 from relayer.margin.evaluate import evaluate_account
 from relayer.margin.market import market_of
+from relayer.margin.rules import MarginRules
+from relayer.margin.view import Missing
 
-from .build import BTC_PERP, BTCX_B, ETH_PERP, ETHX_C, QUORUM, RULES, USDX_A, USDX_FREE, A, B, C, World, account
+from .build import (
+    BTC_PERP,
+    BTCX_B,
+    ETH_PERP,
+    ETHX_C,
+    QUORUM,
+    RULES,
+    USDX_A,
+    USDX_B,
+    USDX_FREE,
+    A,
+    B,
+    C,
+    World,
+    account,
+    feed,
+)
 
 ONE, TWO = account(1), account(2)
+D = ChainId("eip155:31337004")
+NOT_THERE = "chain_missing: not in the snapshot"
 
 
 def test_portfolio_of__all_chains_present__every_cell_in_policy_order() -> None:
@@ -34,7 +56,7 @@ def test_portfolio_of__all_chains_present__every_cell_in_policy_order() -> None:
         (0, 0, 0),
     ]
     assert {held.assurance for held in read.holdings} == {QUORUM}
-    assert {held.block_number for held in read.holdings} == {100}
+    assert {part.block_number for part in (*read.holdings, *read.positions)} == {100}
     assert (read.missing, read.quality) == ((), Quality.NONE)
 
 
@@ -52,10 +74,99 @@ def test_portfolio_of__reverting_cells__missing_unless_they_weigh_nothing() -> N
 
     read = portfolio_of(world.snapshot(), ONE, RULES)
 
-    assert [(gap.what, gap.kind) for gap in read.missing] == [
-        (USDX_A.column, LegKind.LOCK),
-        (BTC_PERP.column, LegKind.POSITION),
-    ]
+    reason = "call_failed: no value was agreed on"
+    assert read.missing == (
+        Missing(USDX_A.column, A, reason, LegKind.LOCK),
+        Missing(BTC_PERP.column, A, reason, LegKind.POSITION),
+    )
+
+
+def test_portfolio_of__other_code__its_cells_are_missing_and_marked_beside_the_marks_of_the_frame() -> None:
+    world = World([ONE])
+    world.other_code = {USDX_B.column, ETH_PERP.column}
+    snapshot = world.snapshot()
+
+    read = portfolio_of(snapshot, ONE, RULES, Quality.DEVNET)
+
+    reason = "code_changed: the contract runs other code"
+    assert read.missing == (
+        Missing(USDX_B.column, B, reason, LegKind.LOCK),
+        Missing(ETH_PERP.column, A, reason, LegKind.POSITION),
+    )
+    assert read.quality == Quality.DEVNET | Quality.CODE_CHANGED
+    view = evaluate_account(snapshot, market_of(snapshot, RULES), ONE, RULES, Quality.DEVNET)
+    assert view.quality & Quality.DEVNET
+
+
+def test_portfolio_of__other_code_of_an_account_list__everybody_as_if_a_chain_were_missing() -> None:
+    world = World([ONE])
+    world.other_code = {"accounts"}
+
+    read = portfolio_of(world.snapshot(), ONE, RULES)
+
+    assert (read.missing, read.quality) == ((), Quality.CODE_CHANGED | Quality.CHAIN_MISSING)
+
+
+@pytest.mark.parametrize(
+    ("rules", "gaps"),
+    [
+        (
+            replace(RULES, collateral=(replace(USDX_A, chain=D), *RULES.collateral)),
+            [Missing(f"collateral on {D}", D, NOT_THERE, LegKind.LOCK)],
+        ),
+        (replace(RULES, collateral=(*RULES.collateral, replace(USDX_FREE, chain=D))), []),
+        (
+            replace(RULES, positions=(*RULES.positions, replace(ETH_PERP, chain=D))),
+            [Missing(ETH_PERP.column, D, NOT_THERE, LegKind.POSITION)],
+        ),
+        (replace(RULES, prices=(*RULES.prices, feed("ETH", "far", D))), []),
+        (replace(RULES, venue_chain=D), []),
+    ],
+    ids=("collateral", "collateral that weighs nothing", "position", "price", "venue"),
+)
+def test_portfolio_of__chain_that_the_snapshot_does_not_have__is_missing(rules, gaps: list[Missing]) -> None:
+    read = portfolio_of(World([ONE]).snapshot(), ONE, rules)
+
+    assert (list(read.missing), read.quality) == (gaps, Quality.CHAIN_MISSING)
+
+
+# --- who is frozen ---------------------------------------------------------------------------------------------------
+
+
+def frozen_world(mark: int | None) -> tuple[World, MarginRules]:
+    source = replace(USDX_FREE, frozen_column="frozen:usdx:a")
+    rules = replace(RULES, collateral=(source,), encumbrance_ppm=((Encumbrance.ESCROWED, PPM), (Encumbrance.FREE, PPM)))
+    world = World([ONE], rules)
+    world.put(source, ONE, 5)
+    column = replace(source, column="frozen:usdx:a")
+    if mark is None:
+        world.fail(column, ONE)
+    else:
+        world.put(column, ONE, mark)
+    return world, rules
+
+
+@pytest.mark.parametrize(("mark", "is_frozen"), [(0, False), (1, True), (2**255, True)])
+def test_th_044_portfolio_of__mark_of_the_token__tells_who_is_frozen(mark: int, is_frozen: bool) -> None:
+    world, rules = frozen_world(mark)
+
+    assert portfolio_of(world.snapshot(), ONE, rules).holdings == (
+        Holding(rules.collateral[0], 5, QUORUM, 100, is_frozen),
+    )
+
+
+def test_th_062_portfolio_of__mark_not_read__the_amount_is_missing() -> None:
+    world, rules = frozen_world(None)
+    uncounted = replace(rules, encumbrance_ppm=RULES.encumbrance_ppm)
+
+    read = portfolio_of(world.snapshot(), ONE, rules)
+
+    (gap,) = read.missing
+    assert (gap.what, gap.chain, gap.kind, read.holdings) == ("frozen:usdx:a", A, LegKind.BALANCE, ())
+    assert gap.reason.startswith("frozen_unknown: ")
+    assert portfolio_of(world.snapshot(), ONE, uncounted).missing == ()
+    world.put(rules.collateral[0], ONE, 0)
+    assert portfolio_of(world.snapshot(), ONE, rules).holdings[0].amount_raw == 0
 
 
 def test_portfolio_of__collateral_chain_missing__one_gap_for_everybody_and_the_mark() -> None:
@@ -66,8 +177,9 @@ def test_portfolio_of__collateral_chain_missing__one_gap_for_everybody_and_the_m
     reader = PortfolioReader.from_snapshot(world.snapshot(), RULES, Quality.DEVNET)
 
     for one in (ONE, TWO):
-        (gap,) = reader.portfolio(one).missing
-        assert (gap.what, gap.reason) == (f"collateral on {C}", "chain_missing: no_quorum")
+        assert reader.portfolio(one).missing == (
+            Missing(f"collateral on {C}", C, "chain_missing: no_quorum", LegKind.LOCK),
+        )
         assert reader.portfolio(one).quality == Quality.CHAIN_MISSING | Quality.DEVNET
 
 
@@ -80,6 +192,11 @@ def test_th_065_evaluate_account__venue_chain_missing__everybody_unknown() -> No
     view = evaluate_account(snapshot, market_of(snapshot, RULES), ONE, RULES, Quality.NONE)
 
     assert view.status is Status.UNKNOWN
+    assert portfolio_of(snapshot, ONE, RULES).missing == (
+        Missing(f"collateral on {A}", A, "chain_missing: rpc_timeout", LegKind.LOCK),
+        Missing(ETH_PERP.column, A, "chain_missing: rpc_timeout", LegKind.POSITION),
+        Missing(BTC_PERP.column, A, "chain_missing: rpc_timeout", LegKind.POSITION),
+    )
     assert [gap.kind for gap in view.missing if not gap.is_collateral] == [LegKind.POSITION] * 2
     assert view.leaf.liability_usd == 2**128 - 1
 

@@ -83,7 +83,8 @@ def test_interval__more_than_18_decimals__rounded_outward() -> None:
     price = priced(said(15, decimals=19))
 
     assert (price.low_e18, price.high_e18) == (1, 2)
-    assert isinstance(priced(said(9, decimals=19)), NoPrice)  # its low end would be zero
+    tiny = priced(said(9, decimals=19))  # its low end would be zero
+    assert tiny == NoPrice("ETH", "zero_price: rounds to zero at 18 decimals", 1)
 
 
 @given(st.lists(st.integers(1, 10**12), min_size=1, max_size=5), st.randoms(use_true_random=False))
@@ -129,6 +130,22 @@ def test_market_of__chain_missing_or_feed_reverting__no_price() -> None:
 
     assert isinstance(market.price("USDX"), Price)
     assert market.price("BTC").reason == "price:BTC: call_failed: no answer was agreed on"
-    assert market.price("ETH").reason == "price:eth:b: call_failed: no answer was agreed on"
+    assert market.price("ETH") == NoPrice("ETH", "price:eth:b: call_failed: no answer was agreed on", 2_000 * E18)
     world.missing[A] = Reason.RPC_TIMEOUT
-    assert "chain_missing" in market_of(world.snapshot(), RULES).price("USDX").reason
+    assert market_of(world.snapshot(), RULES).price("USDX") == NoPrice("USDX", f"price:USDX: chain_missing: {A}")
+
+
+def test_market_of__feed_with_other_code__no_price_and_no_last_answer() -> None:
+    world = World([account(1)])
+    world.other_code = {"price:BTC"}
+
+    price = market_of(world.snapshot(), RULES).price("BTC")
+
+    assert price == NoPrice("BTC", "price:BTC: code_changed: the feed runs other code")
+
+
+def test_no_price__two_faults__both_are_named_in_order() -> None:
+    price = priced(said(1, -31, column="two"), said(0, column="one"))
+
+    zero, future = "zero_price: the feed answers 0", "future_price: dated 31 s after its block, at most 30 s allowed"
+    assert price == NoPrice("ETH", f"one: {zero}; two: {future}", 10**10)
