@@ -126,6 +126,8 @@ def _form(slots: tuple[Slot, ...], manager: _Manager, rules: DerivePmrm | Derive
     for expiry in expiries:
         leaves.mtm[expiry.places] += expiry.low[0]
     tree = _tree(leaves, expiries, manager, (parts, spot))
+    if not tree.is_finite:
+        return Form((UNKNOWN,) * len(slots))
     gross = tree.gross()
     tables = (leaf for one in expiries for leaf in (one.low, one.high, one.strikes))
     known = tamed(weights, gross, *leaves.all, *tables)

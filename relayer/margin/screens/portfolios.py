@@ -24,10 +24,13 @@ above one (discount, basis factor, shocks, damping, loss factor, haircuts, 1 : s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from relayer.margin.screens.columns import Bools, Floats
+
+CONSTANT_MAX: Final = 2.0**100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +117,20 @@ class PortfolioTree:
         excess[held > self.assets_max] = -np.inf
         return excess
 
+    @property
+    def is_finite(self) -> bool:
+        """Tell whether all constants are floats that leave room for amounts."""
+        constants = (
+            *self.perp_price,
+            self.perp_share,
+            self.option_share,
+            self.loss_factor,
+            *self.shocks,
+            *self.damping,
+        )
+        of_expiries = (figure for one in self.expiries for figure in (*one.long, *one.short, one.basis_factor))
+        return all(abs(figure) <= CONSTANT_MAX for figure in (*constants, *of_expiries))
+
     def _linear(self, net: Floats, amounts: Floats) -> Floats:
         ends = net * self.perp_price[0], net * self.perp_price[1]
         low = self.moving @ amounts + np.minimum(*ends)
@@ -124,7 +141,8 @@ class PortfolioTree:
     def gross(self) -> Floats:
         """Return what one unit of each slot brings to the magnitude."""
         shock = np.abs(self.shocks).max(initial=0.0) * max(1.0, float(self.damping.max(initial=0.0))) * self.loss_factor
-        gross: Floats = np.abs(self.mtm) + self.coins + self.moving_high * shock
+        with np.errstate(invalid="ignore"):
+            gross: Floats = np.abs(self.mtm) + np.abs(self.coins) + self.moving_high * shock
         gross += np.abs(self.net) * (self.perp_price[1] * shock + self.perp_share)
         factor = max(1.0, float(self.damping.max(initial=0.0)), self.loss_factor) ** 2
         for expiry in self.expiries:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from relayer.margin.engine.evaluate import evaluate
 from relayer.margin.engine.inputs import Account, Gap, Leg, MarketData, Role
 from relayer.margin.engine.result import Verdict
-from relayer.margin.models.span import SpanRules
+from relayer.margin.models.overlays import SizePremium
 from relayer.margin.screens.columns import AMOUNT_MAX, columns_of
 from relayer.margin.screens.screen import Tickers, form_of, screen
 from relayer.margin.view import Purpose
@@ -176,9 +176,10 @@ def test_inv_17_screen__every_rule_set_behind_the_engine__whom_it_calls_safe_is_
 
 
 def test_screen__rule_set_that_nobody_bounded__everybody_who_has_anything() -> None:
-    held = WORLDS["dydx@4"](random.Random(3)).draw(random.Random(3))
+    world = WORLDS["dydx@4"](random.Random(3))
+    held, rules = world.draw(random.Random(3)), SizePremium(world.rules, {})
 
-    found = screen(columns_of([held, Account("none", ())]), SpanRules(()), MarketData(1, {}))
+    found = screen(columns_of([held, Account("none", ())]), rules, world.market)
 
     assert found.indices == (0,)
 
