@@ -26,8 +26,17 @@ _BEFORE_VALUES: Final = (b",", b"[", b"{")
 def parse_json(raw: bytes, depth_max: int = JSON_DEPTH_MAX) -> Any:  # JSON of any kind; readers check what they take
     """Parse JSON of bounded depth and number of values.
 
-    Raises: ValueError for text that is not UTF-8 JSON, nests deeper than `depth_max` or has more than `JSON_VALUES_MAX`
-    commas and opening brackets, those in strings counted too.
+    Raises: ValueError for text that is not UTF-8 JSON, or not within the bounds.
+    """
+    check_bounds(raw, depth_max)
+    return json.loads(raw.decode())  # given bytes, it would also take UTF-16, whose strings end elsewhere
+
+
+def check_bounds(raw: bytes, depth_max: int = JSON_DEPTH_MAX) -> None:
+    """Refuse UTF-8 text that no parser should see; whether it is JSON is not asked.
+
+    Raises: ValueError where it nests deeper than `depth_max` or has more than `JSON_VALUES_MAX` commas and opening
+    brackets, those in strings counted too.
     """
     values = sum(map(raw.count, _BEFORE_VALUES))
     if values > JSON_VALUES_MAX:
@@ -37,4 +46,3 @@ def parse_json(raw: bytes, depth_max: int = JSON_DEPTH_MAX) -> Any:  # JSON of a
         depth += 1 if bracket in _OPENING else -1
         if depth > depth_max:
             raise ValueError(f"nested deeper than {depth_max}")
-    return json.loads(raw.decode())  # given bytes, it would also take UTF-16, whose strings end elsewhere

@@ -14,6 +14,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from proofs.bounded_json import check_bounds
 from relayer.config.document import INTEGER_MAX, Document, FloatText, key_path
 from relayer.errors import ConfigError, Fault
 
@@ -67,11 +68,13 @@ def parse_toml(text: str, source: str) -> Document:
 def parse_json(text: str, source: str) -> Document:
     """Parse JSON. Raises: ConfigError for bad syntax, floats, a key that stands twice, and what is too large."""
     try:
+        check_bounds(text.encode())
+    except ValueError as error:
+        raise ConfigError(source, Fault("", str(error), "write a flat document")) from error
+    try:
         document = json.loads(
             text, parse_float=FloatText, parse_constant=FloatText, object_pairs_hook=_without_duplicates
         )
-    except RecursionError:
-        raise ConfigError(source, Fault("", "nested too deeply", "write a flat document")) from None
     except ValueError as error:
         raise ConfigError(source, Fault("", f"not JSON: {error}", "fix the syntax")) from error
     if not isinstance(document, dict):

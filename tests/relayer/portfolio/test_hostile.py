@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +119,7 @@ def test_document__longer_than_its_bounds__is_refused(path: tuple[str | int, ...
         ('{"a": 9007199254740992}', "a: the integer is beyond 2^53 - 1; write it as a string"),
         ('{"a": null}', "a: null is refused"),
         ('{"a": ' + "1" * 5000 + "}", "not JSON: "),
-        ("[" * 100_000, "nested too deeply"),
+        ("[" * 100_000, "nested deeper than 64"),
         ('{"a": ' + "[" * 30 + "]" * 30 + "}", "nested too deeply; at most 16 levels"),
         ("[]", "not a JSON object"),
         ("", "not JSON: "),
@@ -130,6 +132,21 @@ def test_json__hostile_text__is_refused(text: str, fault: str) -> None:
     assert fault in str(caught.value.faults[0])
 
 
+def test_th_047_json__deep_text_under_a_raised_recursion_limit__is_refused_and_the_process_lives() -> None:
+    program = (
+        "import sys; sys.setrecursionlimit(100_000)\n"
+        "from relayer.errors import ConfigError\n"
+        "from relayer.portfolio.text import parse_json\n"
+        "try: parse_json('[' * 1_000_000, 'file.json')\n"
+        "except ConfigError as error: print(error)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "nested deeper than 64" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -140,7 +157,7 @@ def test_json__hostile_text__is_refused(text: str, fault: str) -> None:
         ("a = 07:32:00", "a: a date without offset is refused"),
         ("a = 1\na = 2", "not TOML: "),
         ("a = " + "1" * 5000, "not TOML: "),
-        ("a = " + "[" * 5_000, "nested too deeply"),
+        ("a = " + "[" * 5_000 + "]" * 5_000, "nested too deeply"),
         (".".join("a" * 20) + " = 1", "nested too deeply; at most 16 levels"),
         (".".join("a" * 1_000_000) + " = 1", "a key of more than 32 parts"),
         ("[" + " . ".join(['"a b"'] * 40) + "]", "a key of more than 32 parts"),
