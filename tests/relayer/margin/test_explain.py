@@ -15,7 +15,7 @@ from relayer.margin.evaluate import evaluate
 from relayer.margin.explain import margin_ratio_text, quality_names, summary, usd_text, view_to_json
 from relayer.margin.market import NoPrice
 
-from .build import BTC_PERP, ETH_PERP, PROOF, QUORUM, holding, market, portfolio, position, with_bands
+from .build import BTC_PERP, BTCX_B, ETH_PERP, PROOF, QUORUM, holding, market, portfolio, position, with_bands
 from .strategies import cases
 from .test_evaluate_cases import DOLLAR, PLAIN, PRICES, with_equity
 
@@ -125,10 +125,24 @@ def test_quality_names__several_bits__lowest_first() -> None:
 def test_view_to_json__hand_account__strings_that_read_as_money() -> None:
     document = view_to_json(evaluate(with_equity(950 * E18), market(**PRICES), PLAIN))
 
-    assert document["account"] == "0x" + "00" * 31 + "01"
-    assert (document["status"], document["equity_usd"], document["margin_usd"]) == ("liquidatable", "950.00", "-50.00")
-    assert document["margin_ratio"] == "0.95"
-    assert document["lines"][1] | {"label": ""} == {
+    lines = document.pop("lines")
+    assert document == {
+        "account": "0x" + "00" * 31 + "01",
+        "status": "liquidatable",
+        "assurance": 2,
+        "quality": [],
+        "equity_usd": "950.00",
+        "equity_high_usd": "950.00",
+        "collateral_usd": "950.00",
+        "liability_usd": "0.00",
+        "initial_margin_usd": "2000.00",
+        "maintenance_margin_usd": "1000.00",
+        "margin_usd": "-50.00",
+        "margin_ratio": "0.95",
+        "summary": ["equity 950.00 is below maintenance margin 1000.00 by 50.00"],
+        "missing": [],
+    }
+    assert lines[1] | {"label": ""} == {
         "label": "",
         "chain": "eip155:31337001",
         "block_number": 7,
@@ -148,6 +162,32 @@ def test_view_to_json__hand_account__strings_that_read_as_money() -> None:
         "is_signed": True,
         "is_capped": False,
     }
+
+
+def test_view_to_json__unpriced_collateral__is_missing_and_its_haircut_a_share() -> None:
+    """8,000 of BTC at 12 % count 7,040; the DOLLAR has no price, so nothing bounds equity from above."""
+    held = portfolio(holding(DOLLAR, E18), holding(BTCX_B, 10**7))
+    prices = market(BTC=80_000 * E18, DOLLAR=NoPrice("DOLLAR", "call_failed", 0, Quality.STALE_PRICE))
+
+    document = view_to_json(evaluate(held, prices, replace(PLAIN, dust_usd=E18)))
+
+    gap = {
+        "what": "lock:dollar",
+        "chain": "eip155:31337001",
+        "kind": "lock",
+        "reason": "no price of DOLLAR: call_failed",
+        "best_usd": None,
+    }
+    assert (document["missing"], document["equity_high_usd"]) == ([gap], None)
+    assert document["quality"] == ["degraded_leg", "stale_price"]
+    line = document["lines"][-1]
+    assert (line["marked_usd"], line["haircut"], line["haircut_ppm"]) == ("8000.00", "0.164", 164_000)
+
+
+def test_summary__at_the_maintenance_margin__not_below_it() -> None:
+    (sentence,) = summary(evaluate(with_equity(1_000 * E18), market(**PRICES), PLAIN))
+
+    assert sentence.startswith("equity 1000.00 is above maintenance margin 1000.00 by only 0.00 (margin call")
 
 
 @given(cases(always_priced=False, banded=True))

@@ -10,9 +10,10 @@ from proofs.units import E18
 from relayer.margin.engine.inputs import Account, End, Leg, MarketData, Role
 from relayer.margin.engine.result import USD, Evaluation, Verdict, health_of
 from relayer.margin.models.aave import AaveReserve, AaveRules
-from relayer.margin.netting.groups import merged
+from relayer.margin.netting.groups import evaluate_groups, merged
 from relayer.margin.netting.metrics import haircut_drag
-from relayer.margin.netting.requirement import Enforceability, NettingTerms, netting
+from relayer.margin.netting.requirement import Enforceability, NettingTerms, PairCredit, netting
+from relayer.margin.solve.without import By
 from relayer.margin.view import Purpose
 from tests.relayer.margin.solve.build import MARKET, ONE, TWO, borrower
 
@@ -21,15 +22,15 @@ EMPTY = MarketData(0, {})
 
 
 class ByCount:
-    """Require a sum that depends on the number of legs alone."""
+    """Require a sum that depends on the number of legs alone, and nothing for other purposes."""
 
     unit = USD
 
-    def __init__(self, *needs: int) -> None:
-        self.name, self.needs = "count@1", needs
+    def __init__(self, *needs: int, purpose: Purpose = Purpose.MAINTENANCE) -> None:
+        self.name, self.needs, self.purpose = "count@1", needs, purpose
 
     def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
-        need = self.needs[len(account.legs)]
+        need = self.needs[len(account.legs)] if purpose is self.purpose else 0
         return Evaluation(
             self.name, purpose, end, USD, 0, need, 0, 0, Verdict.UNHEALTHY, health_of(0, need, 0, 0, 0), ()
         )
@@ -69,6 +70,40 @@ def test_credit__of_one_part_alone__is_none() -> None:
     result = netting(alone, EMPTY, ByCount(0, 0), terms=NettingTerms(own_rules={ONE: ByCount(0, 10**7)}))
 
     assert (result.credit, result.counted, result.requirement) == (10**7, 0, 10**7)
+
+
+def test_credit__for_another_purpose__by_that_purpose() -> None:
+    """100 each, 199 for two, 298 for three: of the credit of 2 each pair saves 1 and has ⌊2 · 1 / 3⌋ = 0."""
+    two = replace(TRIPLE, legs=TRIPLE.legs[:2])
+    rules = ByCount(0, 100, 199, 298, purpose=Purpose.INITIAL)
+
+    pair, three = netting(two, EMPTY, rules, Purpose.INITIAL), netting(TRIPLE, EMPTY, rules, Purpose.INITIAL)
+
+    assert (pair.by, pair.purpose, pair.credit, pair.counted) == (By.CHAIN, Purpose.INITIAL, 1, 1)
+    assert pair.pairs == (PairCredit(ONE, TWO, 1, 1, 1),)
+    assert [(one.saved, one.share) for one in three.pairs] == [(1, 0)] * 3
+    assert (three.credit, three.counted) == (2, 0)
+
+
+def test_credit__of_the_whole_is_none__though_pairs_would_save() -> None:
+    result = netting(TRIPLE, EMPTY, ByCount(0, 100, 150, 300))
+
+    assert (result.credit, result.pairs, result.counted) == (0, (), 0)
+
+
+def test_netting__as_many_parts_as_can_be_tried__is_given() -> None:
+    many = Account("many", tuple(perp(str(number), f"eip155:{number}") for number in range(32)))
+
+    assert netting(many, EMPTY, ByCount(*range(33))).isolated_requirement == 32
+
+
+def test_groups__flag_that_is_lifted__with_the_buffer_asked_for() -> None:
+    """100 · 1.5, and 100 · 1.05 where nothing is said."""
+    alone, rules = Account("one", TRIPLE.legs[:1]), ByCount(0, 100)
+
+    half = evaluate_groups(alone, EMPTY, rules, Purpose.LIQUIDATION_END, buffer_ppm=1_500_000)
+
+    assert (half.requirement, evaluate_groups(alone, EMPTY, rules, Purpose.LIQUIDATION_END).requirement) == (150, 105)
 
 
 # --- merging ---------------------------------------------------------------------------------------------------------

@@ -10,11 +10,13 @@ from hypothesis import given
 from proofs.types import Encumbrance
 from proofs.units import E18
 from relayer.margin.engine.evaluate import evaluate
-from relayer.margin.engine.inputs import Account, Gap, Leg, OptionTerms, Role
+from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, OptionTerms, Role
+from relayer.margin.engine.lines import leg_line
+from relayer.margin.engine.result import Evaluation, Unit, Verdict, health_of
 from relayer.margin.models.haircut import HaircutAsset, HaircutChain, HaircutRules
 from relayer.margin.solve.cure import Candidate, Way, candidates, cures, helped
 from relayer.margin.solve.withdrawable import withdrawables
-from relayer.margin.view import Purpose
+from relayer.margin.view import Purpose, Rounding
 from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import VENUES
 from tests.relayer.margin.solve.build import BOOK, MARKET, ONE, POOL, TWO, borrower, trader
@@ -200,6 +202,53 @@ def test_reduced__without_a_price_or_a_place_for_the_value__refused() -> None:
     with pytest.raises(ValueError, match="no cash leg"):
         helped(trader(1, 0), MARKET, BOOK, Candidate(Way.REDUCE, option), 1)
     assert cures(trader(-1, -(10**6)), replace(MARKET, prices={}), BOOK) == ()
+
+
+class Marked:
+    """Mark an option of 7 as -10 dollars and one of 3 as 10, and the leg beside it as 5; for maintenance alone."""
+
+    name = "marked@1"
+
+    def __init__(self, decimals: int) -> None:
+        self.unit = Unit("U", decimals)
+
+    def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
+        dollar = 10**self.unit.decimals if purpose is Purpose.MAINTENANCE else 0
+        values = {"call": -10 * dollar if account.leg("call").amount < 0 else 10 * dollar, "beside": 5 * dollar}
+        lines = tuple(
+            leg_line(account.leg(leg), "", (0, 0), (value, 0), Rounding.EXACT) for leg, value in values.items()
+        )
+        health = health_of(0, 0, 0, 0, 0)
+        equity = sum(values.values())
+        return Evaluation(self.name, purpose, end, self.unit, equity, 0, 0, 0, Verdict.HEALTHY, health, lines)
+
+
+@pytest.mark.parametrize(
+    ("amount", "by", "decimals", "cash_decimals", "cash"),
+    [
+        (-7, 2, 2, 0, -3),  # 10 · 2 : 7 = 2.857 dollars are paid
+        (-7, 2, 0, 2, -286),
+        (-7, 7, 1, 1, -100),
+        (3, 1, 3, 1, 33),  # 3.33 dollars come in
+        (3, 2, 0, 3, 6_666),
+    ],
+)
+def test_reduced__an_option__its_share_of_the_value_goes_through_cash_rounded_against_the_account(
+    amount: int, by: int, decimals: int, cash_decimals: int, cash: int
+) -> None:
+    terms = OptionTerms(1, 1, is_call=True)
+    legs = (
+        Leg("cash", Role.CASH, "U", 50, TWO, decimals=cash_decimals),
+        Leg("call", Role.OPTION, "ETH", amount, TWO, option=terms),
+        Leg("beside", Role.OPTION, "ETH", 1, TWO, option=terms),
+    )
+    account = Account("o", legs)
+    candidate = Candidate(Way.REDUCE, legs[1], "cash")
+
+    less = helped(account, MARKET, Marked(decimals), candidate, by)
+
+    left = amount + by if amount < 0 else amount - by
+    assert less == account.with_amount("call", left).with_amount("cash", 50 + cash)
 
 
 def test_candidates__of_an_account__every_leg_by_its_role() -> None:
