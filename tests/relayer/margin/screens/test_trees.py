@@ -59,6 +59,17 @@ def option(amount: int, strike: int = STRIKES[0], is_call: bool = True, **more: 
     return Leg(f"{strike} {amount}", Role.OPTION, "ETH", amount, ONE, option=terms, **more)
 
 
+def assert_held(scene: Scene, accounts: list[Account]) -> None:
+    """Assert that the tree's figure is the exact excess but for the band, too low as little as too high."""
+    (columns,) = columns_of(accounts)
+    closer = form_of(columns, scene.rules, scene.market).closer
+    assert isinstance(closer, Closer)
+    figures = closer.tree(columns.amounts, np.zeros(len(accounts)))
+    bands = 4e-13 * (closer.gross @ columns.amounts) + 1e5
+    for row, figure, band in zip(columns.rows, figures, bands, strict=True):
+        assert abs(exact(scene, accounts[row]).excess - figure) <= band
+
+
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=6, deadline=None, suppress_health_check=UNHURRIED)
 @given(seed=seeds, wide=st.booleans())
@@ -97,16 +108,8 @@ def test_inv_17_tree__seeded_book__holds_the_exact_excess_within_its_band_on_eit
     """Nothing is left out of a bound: whatever moves a term of it by more than the band is caught, up or down."""
     draw = random.Random(17)
     scene = SCENES[name](draw, wide=wide)
-    accounts = [scene.draw(draw) for _ in range(16)]
-    (columns,) = columns_of(accounts)
 
-    closer = form_of(columns, scene.rules, scene.market).closer
-
-    assert isinstance(closer, Closer)
-    figures = closer.tree(columns.amounts, np.zeros(len(accounts)))
-    bands = 4e-13 * (closer.gross @ columns.amounts) + 1e5
-    for row, figure, band in zip(columns.rows, figures, bands, strict=True):
-        assert abs(exact(scene, accounts[row]).excess - figure) <= band
+    assert_held(scene, [scene.draw(draw) for _ in range(16)])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -226,21 +229,41 @@ def test_screen__parameters_that_are_no_shares__everybody() -> None:
         assert found_of(scene, rich()) == (0,)
 
 
-def test_screen__span_credit__counted_up_to_the_line() -> None:
-    """A spread of futures that only its credit keeps healthy is safe, and one unit less of money is not."""
-    scene = SCENES["span@1"](random.Random(8))
-    assert isinstance(scene.rules, SpanRules)
+def spread(money: int = 0) -> Account:
     legs = (
-        Leg("money", Role.CASH, "USD", 0, ONE),
+        Leg("money", Role.CASH, "USD", money, ONE),
         Leg("oil", Role.FUTURE, "oil-jan", 10 * E18, ONE, entry_value=800 * E18),
         Leg("gas", Role.FUTURE, "gas-jan", -20 * E18, ONE, entry_value=-600 * E18),
     )
-    spread = Account("spread", legs)
-    found = exact(scene, spread)
+    return Account("spread", legs)
+
+
+def test_screen__span_credit__counted_up_to_the_line() -> None:
+    """A spread of futures that only its credit keeps healthy is safe, and one unit less of money is not."""
+    scene = SCENES["span@1"](random.Random(8))
+    found = exact(scene, spread())
 
     assert found.stress_requirement is not None
     assert found.stress_requirement > found.requirement
-    assert found_of(scene, planted(scene, spread, 10**12), planted(scene, spread, -1)) == (1,)
+    assert found_of(scene, planted(scene, spread(), 10**12), planted(scene, spread(), -1)) == (1,)
+
+
+@pytest.mark.parametrize("change", ["minimum", "cap", "spreads in turn"])
+def test_tree__span_parameter_that_binds__holds_the_exact_excess(change: str) -> None:
+    draw = random.Random(8)
+    scene = SCENES["span@1"](draw)
+    assert isinstance(scene.rules, SpanRules)
+    rules = scene.rules
+    if change == "spreads in turn":  # the second finds nothing left
+        rules = replace(rules, spreads=(rules.spreads[0], rules.spreads[0], *rules.spreads[1:]))
+    rate, cap = (10**4 * E18 if change == "minimum" else 0), (10**15 if change == "cap" else E18)
+    parts = tuple(replace(one, short_option_rate=rate, credit_cap=cap) for one in rules.commodities)
+    plain = tuple(replace(one, short_option_rate=0) for one in rules.commodities)
+    short = Account("short", (Leg("oil", Role.OPTION, "oil-option-1", -E18, ONE),))
+    accounts = [spread(), short, *(scene.draw(draw) for _ in range(9))]
+
+    assert_held(replace(scene, rules=replace(rules, commodities=parts)), accounts)
+    assert_held(replace(scene, rules=replace(rules, commodities=plain)), accounts)
 
 
 def test_screen__no_market_at_all__everybody_who_holds_a_position() -> None:
