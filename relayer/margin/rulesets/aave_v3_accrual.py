@@ -31,8 +31,6 @@ def linear_interest(rate_ray: int, elapsed_s: int) -> int:
 
 def normalized_income(index_ray: int, rate_ray: int, elapsed_s: int) -> int:
     """Return the liquidity index as of now."""
-    if elapsed_s == 0:
-        return index_ray
     return ray_mul_half_up(linear_interest(rate_ray, elapsed_s), index_ray)
 
 

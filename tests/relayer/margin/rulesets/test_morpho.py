@@ -146,6 +146,7 @@ def test_accrued__interest__goes_to_both_sides_and_the_fee_to_new_shares() -> No
     assert (after.borrow_assets, after.supply_assets, after.borrow_shares) == (1_105, 2_105, before.borrow_shares)
     assert after.supply_shares == 2_000 * ONE + 10 * (2_000 * ONE + ONE) // (2_095 + 1)
     assert accrued(market(), WAD // 10, 1).supply_shares == 2_000 * ONE
+    assert (after.price, after.lltv_wad, after.fee_wad) == (before.price, before.lltv_wad, before.fee_wad)
 
 
 # --- liquidation -----------------------------------------------------------------------------------------------------

@@ -142,6 +142,17 @@ def test_delivery__spread_and_outright_deltas__each_at_its_rate() -> None:
     assert got.requirement == got.requirement_without_credit == (3000 + 100 + 110) * E18
 
 
+def test_delivery__two_months_of_a_tier__are_used_one_after_the_other() -> None:
+    """feb +1 and jan +3 against dec -3: all of feb and 2 of jan are used; 2 · 10 + 1 · 30 = 50."""
+    commodity = replace(
+        OIL, calendar=(CalendarSpread(1, 2, 50 * E18),), delivery=(Delivery("jan", 10 * E18, 30 * E18),)
+    )
+
+    got = of(*held(oil_jan=3, oil_feb=1, oil_dec=-3), commodity=commodity)
+
+    assert (got.commodities[0].calendar, got.commodities[0].delivery) == (150 * E18, 50 * E18)
+
+
 def test_minimum__more_short_options_than_risk__binds() -> None:
     """A call short against half a future: losses 60, -80, 200, 0, 300, 100, so scan 300; the minimum is 450."""
     commodity = replace(OIL, short_option_rate=450 * E18)

@@ -15,7 +15,7 @@ from relayer.margin.engine.lines import leg_line
 from relayer.margin.engine.result import Evaluation, Unit, Verdict, health_of
 from relayer.margin.models.haircut import HaircutAsset, HaircutChain, HaircutRules
 from relayer.margin.solve.cure import Candidate, Way, candidates, cures, helped
-from relayer.margin.solve.withdrawable import withdrawables
+from relayer.margin.solve.withdrawable import Withdrawable, withdrawables
 from relayer.margin.view import Purpose, Rounding
 from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import VENUES
@@ -48,6 +48,18 @@ def test_withdrawable__by_hand__what_the_borrowing_power_leaves(debt: int, eth: 
 
     assert found.amount == (3_749_583_333_333_333_333 if amount is None else amount)
     assert found.reason == "the initial requirement"
+
+
+def test_withdrawable__whole__with_what_it_took() -> None:
+    """One evaluation tells that INITIAL is met, one that not all may leave, 64 halve what is left: 10^19 < 2^64."""
+    eth = withdrawables(borrower(15_000, usdc=0), MARKET, POOL)
+    none = withdrawables(borrower(24_001, usdc=0), MARKET, POOL)
+    last = withdrawables(borrower(0, 1, 0), MARKET, POOL)
+
+    assert none == (Withdrawable("eth", "ETH", ONE, 0, 18, "the initial requirement is not met", 1),)
+    assert last == (Withdrawable("eth", "ETH", ONE, 1, 18, "all of it", 2),)
+    assert eth == (Withdrawable("eth", "ETH", ONE, 375 * 10**16, 18, "the initial requirement", eth[0].evaluations),)
+    assert 2 + 63 <= eth[0].evaluations <= 2 + 64
 
 
 def test_withdrawable__without_debt__all_of_it() -> None:
@@ -249,6 +261,31 @@ def test_reduced__an_option__its_share_of_the_value_goes_through_cash_rounded_ag
 
     left = amount + by if amount < 0 else amount - by
     assert less == account.with_amount("call", left).with_amount("cash", 50 + cash)
+
+
+class Needs:
+    """Be healthy from 12,345 of the first leg on, marked at 0.3 dollars with no exposure."""
+
+    name = "needs@1"
+
+    def __init__(self, decimals: int) -> None:
+        self.unit = Unit("U", decimals)
+
+    def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
+        (leg,) = account.legs
+        verdict = Verdict.HEALTHY if leg.amount >= 12_345 else Verdict.UNHEALTHY
+        lines = (leg_line(leg, "", (3, 1), (0, 0), Rounding.EXACT),)
+        return Evaluation(self.name, purpose, end, self.unit, 0, 0, 0, 0, verdict, health_of(0, 0, 0, 0, 0), lines)
+
+
+@pytest.mark.parametrize(("decimals", "cost"), [(0, 38), (3, 37_035), (5, 3_703_500)])
+def test_cures__cost_of_what_has_no_exposure__is_its_mark_up(decimals: int, cost: int) -> None:
+    """123.45 at 0.3 dollars are 37.035."""
+    account = Account("n", (Leg("held", Role.COLLATERAL, "ETH", 0, ONE, decimals=2),))
+
+    (one,) = cures(account, MARKET, Needs(decimals), buffer_ppm=1_000_000)
+
+    assert (one.way, one.amount, one.cost) == (Way.DEPOSIT, 12_345, cost)
 
 
 def test_candidates__of_an_account__every_leg_by_its_role() -> None:

@@ -101,6 +101,14 @@ def test_trade__between_two_units__is_rounded_against_the_account(size: int, ent
     assert after(trader(0, 0), Trade("perp", size, 3_500, 0)).leg("perp").entry_value == entry
 
 
+@pytest.mark.parametrize(("decimals", "entry"), [(0, 8), (6, 7_200_000), (1, 72)])
+def test_trade__of_whole_units__in_money_of_any_decimals(decimals: int, entry: int) -> None:
+    """3 at 2.4 dollars are 7.2: up to 8 where money has no decimals."""
+    account = Account("t", (Leg("perp", Role.PERP, "ETH", 0, ONE, decimals=0),))
+
+    assert after(account, Trade("perp", 3, 24, 1), unit=Unit("U", decimals)).leg("perp").entry_value == entry
+
+
 def test_trade__of_an_option__is_paid_from_cash() -> None:
     account = trader(0, 1_000 * 10**6).with_leg(CALL)
 

@@ -129,6 +129,26 @@ def test_prices__of_an_account__those_that_move_it() -> None:
     assert [one.asset for one in liquidation_prices(borrower(30_000, eth=0), MARKET, POOL)] == ["USDC"]
 
 
+class AtOpening:
+    """Require the price of ETH of who has 5,000, to open alone."""
+
+    name, unit = "opening@1", USD
+
+    def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
+        need = market.prices["ETH"].low if purpose is Purpose.INITIAL else 0
+        verdict = Verdict.HEALTHY if need <= 5_000 else Verdict.UNHEALTHY
+        return Evaluation(self.name, purpose, end, USD, 5_000, need, 0, 0, verdict, health_of(5_000, need, 0, 0, 0), ())
+
+
+def test_prices__for_another_purpose__by_that_purpose() -> None:
+    market = MarketData(0, {"ETH": Price(3_000, 3_000, 0), "USDC": Price(1_000, 1_000, 3)})
+
+    (found,) = liquidation_prices(Account("o", ()), market, AtOpening(), Purpose.INITIAL)
+
+    assert (found.asset, found.above and found.above.price) == ("ETH", 5_001)
+    assert liquidation_prices(Account("o", ()), market, AtOpening()) == ()
+
+
 class Hole:
     """Be healthy but in a hole of prices, and above a threshold: nothing like concave."""
 

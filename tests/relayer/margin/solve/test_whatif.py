@@ -9,14 +9,16 @@ from hypothesis import given
 
 from proofs.units import E18
 from relayer.margin.engine.evaluate import evaluate
+from relayer.margin.engine.inputs import Price
+from relayer.margin.engine.lines import leg_line, overlay_line
 from relayer.margin.engine.result import Verdict
 from relayer.margin.models.aave import AaveReserve, AaveRules
-from relayer.margin.solve.changes import Deposit, Repay, Shock, Withdraw, applied
-from relayer.margin.solve.whatif import Flip, flips, whatif
-from relayer.margin.view import Purpose
+from relayer.margin.solve.changes import Deposit, Repay, SetPrice, Shock, Trade, Withdraw, applied
+from relayer.margin.solve.whatif import Flip, LineChange, flips, line_changes, whatif
+from relayer.margin.view import Purpose, Rounding
 from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import VENUES
-from tests.relayer.margin.solve.build import MARKET, POOL, at, borrower
+from tests.relayer.margin.solve.build import BOOK, MARKET, POOL, at, borrower, trader
 
 STRICTER = AaveRules("aave@3.7", {"ETH": AaveReserve(5_000, 5_000, {}), "USDC": AaveReserve(7_500, 7_800, {})})
 
@@ -59,6 +61,51 @@ def test_whatif__new_rules__after_is_under_them() -> None:
     assert holding.before == evaluate(borrower(30_000), MARKET, POOL, Purpose.MAINTENANCE)
     assert holding.after == evaluate(borrower(30_000), MARKET, STRICTER, Purpose.MAINTENANCE)
     assert [line.requirement_after - line.requirement_before for line in holding.lines] == [9_750 * E18, 0, 0]
+
+
+def test_whatif__inputs_after__are_those_of_the_changes_in_the_money_of_the_rules() -> None:
+    """One ETH more at 3,000 is 3,000,000,000 micro-dollars of entry."""
+    price = Price(1, 2, 0)
+
+    result = whatif(trader(1, 0), MARKET, BOOK, [Trade("perp", 10**9, 3_000, 0), SetPrice("DOGE", price)])
+
+    assert result.account == trader(1 + 10**9, 0, 3_000 * 10**6)
+    assert result.market == MARKET.with_price("DOGE", price)
+
+
+def test_whatif__buffer__is_that_of_both_sides() -> None:
+    """MM 5,250 + 4,400 = 9,650 and 5,250 alone, each half as much again."""
+    result = whatif(borrower(30_000), MARKET, POOL, [Withdraw("usdc", 20_000 * 10**6)], buffer_ppm=1_500_000)
+
+    end = result.of(Purpose.LIQUIDATION_END)
+    assert (end.before.requirement, end.after.requirement) == (14_475 * E18, 7_875 * E18)
+
+
+def test_line_changes__legs_by_name_and_overlays_by_label() -> None:
+    """Two lines of a leg count together under the first one's words, the newest of them; what goes keeps its own."""
+    eth, usdc, debt = borrower(1).legs
+    before = (
+        leg_line(eth, "old", (0, 0), (5, 3), Rounding.EXACT),
+        leg_line(eth, "second", (0, 0), (6, 4), Rounding.EXACT),
+        leg_line(usdc, "gone", (0, 0), (7, 2), Rounding.EXACT),
+        overlay_line("charge", 0, 9),
+        overlay_line("credit", 1, 8),
+    )
+    after = (
+        leg_line(eth, "new", (0, 0), (10, 1), Rounding.EXACT),
+        leg_line(debt, "came", (0, 0), (-4, 0), Rounding.EXACT),
+        overlay_line("credit", 2, 5),
+        overlay_line("other", -1, 6),
+    )
+
+    assert line_changes(before, after) == (
+        LineChange("eth", "new", 11, 10, 7, 1),
+        LineChange("usdc", "gone", 7, 0, 2, 0),
+        LineChange("", "charge", 0, 0, 9, 0),
+        LineChange("", "credit", 1, 2, 8, 5),
+        LineChange("debt", "came", 0, -4, 0, 0),
+        LineChange("", "other", 0, -1, 0, 6),
+    )
 
 
 def test_whatif__impossible_change__refused() -> None:
