@@ -230,6 +230,12 @@ def test_unread__debt_or_collateral__reaches_the_verdict() -> None:
     assert judged(replace(legs, unread=(replace(gap, is_collateral=True),)), here(), rules()).verdict is HEALTHY
 
 
+def test_bonus__of_a_category__only_of_one_that_holds_the_reserve_and_gives_its_own() -> None:
+    reserve = AaveReserve(7_500, 8_000, {1: AaveEmode(9_000, 9_500), 3: AaveEmode(9_000, 9_500)}, 10_500, {1: 1, 2: 2})
+
+    assert [reserve.bonus_in(mode) for mode in (0, 1, 2, 3)] == [10_500, 1, 10_500, 10_500]
+
+
 def test_about__only_the_revision_without_a_package__is_experimental() -> None:
     assert [info.name for info in ABOUT] == list(NAMES)
     assert [info.name for info in ABOUT if info.is_experimental] == [NEW]

@@ -191,6 +191,11 @@ def test_unread__that_no_frame_described__still_counts() -> None:
     unknown = evaluate(replace(held, unread=(Gap("there", "lost", False),)), data, rules, Purpose.MAINTENANCE)
 
     assert (poorer.verdict, unknown.verdict) == (Verdict.HEALTHY, Verdict.UNKNOWN)
+    unread = replace(held, unread=(Gap("here", "lost", True), Gap("there", "gone", False)))
+    assert rules.portfolio(unread).missing == (
+        Missing("here", A, "lost", LegKind.BALANCE),
+        Missing("there", A, "gone", LegKind.POSITION),
+    )
     assert held.name == to_hex(made)
 
 

@@ -242,6 +242,11 @@ def test_rules__that_contradict_themselves__refused(changes: dict) -> None:
         replace(RULES, **changes)
 
 
+@pytest.mark.parametrize("point", [GridPoint(-E18), GridPoint(0, 0), GridPoint(0, E18, 0), GridPoint(0, E18, E18)])
+def test_rules__at_the_bounds_of_a_point__accepted(point: GridPoint) -> None:
+    assert replace(RULES, points=(point,)).points == (point,)
+
+
 def test_point_name__says_move_volatility_and_weight() -> None:
     assert point_name(GridPoint(e("-0.045"), e("0.7"), e("0.5"))) == "spot -4.5 %, vol -30 %, counted at 50 %"
 
