@@ -19,14 +19,14 @@ from .build import RULES, account, sums
 from .oracle import judge
 from .strategies import UNHURRIED, cases, markets, near_cases, portfolios
 
-FEW = settings(max_examples=80, deadline=None, suppress_health_check=UNHURRIED)
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=UNHURRIED)
 
 
 def figures(view: MarginView) -> tuple[int, int, int, int]:
     return view.collateral_usd, view.liability_usd, view.initial_margin_usd, view.maintenance_margin_usd
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=UNHURRIED)
+@settings(max_examples=100, deadline=None, suppress_health_check=UNHURRIED)
 @given(cases(always_priced=False, banded=True))
 def test_evaluate__any_account__is_what_the_oracle_in_fractions_says(case) -> None:
     held, prices, rules = case
@@ -40,7 +40,7 @@ def test_evaluate__any_account__is_what_the_oracle_in_fractions_says(case) -> No
     assert len([gap for gap in view.missing if not gap.is_collateral]) == verdict.lost_positions
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=UNHURRIED)
+@settings(max_examples=80, deadline=None, suppress_health_check=UNHURRIED)
 @given(near_cases())
 def test_evaluate__within_two_units_of_a_level__is_what_the_oracle_in_fractions_says(case) -> None:
     view, verdict = evaluate(*case), judge(*case)

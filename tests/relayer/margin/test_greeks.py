@@ -7,7 +7,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proofs.types import ChainId
@@ -54,6 +54,7 @@ OPTIONS = st.builds(
 )
 
 
+@settings(max_examples=40)
 @given(OPTIONS, st.integers(50, 200))
 def test_option_greeks__any__enclose_the_closed_form_tightly(option: OptionInputs, percent: int) -> None:
     forward = option.strike * percent // 100

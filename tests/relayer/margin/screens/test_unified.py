@@ -81,7 +81,7 @@ def test_shadow__minus_one__exactly() -> None:
     assert shadow(words([SIGN_OFFSET - 1]), signed=True).tolist() == [-1.0]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=UNHURRIED)
+@settings(max_examples=40, deadline=None, suppress_health_check=UNHURRIED)
 @given(st.lists(st.tuples(cases(), near_cases()), min_size=1, max_size=3), markets(always=False), rules(banded=True))
 def test_th_061_screen__any_book__what_it_calls_safe_is_exactly_safe(drawn, prices, policy) -> None:
     held = [one[0] for pair in drawn for one in pair]
