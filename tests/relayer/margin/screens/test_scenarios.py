@@ -15,12 +15,15 @@ from relayer.margin.rulesets.black76 import YEAR_S, price
 from relayer.margin.rulesets.grid import EuropeanOption, GridPoint, grid_array
 from relayer.margin.rulesets.scenario import Holding, RiskArray, scan
 from relayer.margin.screens.scenarios import (
+    SPARE,
     OptionColumns,
+    PricedGrid,
     ScenarioScreen,
     U,
     book_of,
     columns_of,
     grid_of,
+    least_pnl,
     normal_table,
     priced_grid,
     screen,
@@ -101,6 +104,25 @@ def test_priced_grid__any_option__value_and_gains_within_the_slack(option: Europ
     assert slack < Fraction(option.forward + option.strike, E18) / 10**10
 
 
+def test_priced_grid__slack__is_that_of_the_derivation() -> None:
+    """df (F' + K) (64 + 8 : v + 16 v): 7 · 88 at F' = 6, K = 1, v = 0.5, and 0.5 · 4 · 100 at F' = 3, K = 1, v = 2.
+
+    In u, with 1e-17 more; twice the greatest weight of 2, and 4 u of the greatest gain.
+    """
+    pair = [
+        EuropeanOption("0", True, E18, 3 * E18, E18 // 2, YEAR_S),
+        EuropeanOption("1", False, E18, 3 * E18 // 2, 2 * E18, YEAR_S, E18 // 2),
+    ]
+
+    grid = priced_grid(columns_of(pair), grid_of([GridPoint(E18, E18, 2 * E18)]), TABLE)
+
+    greatest = [abs(float(gains[1])) for gains in grid.gains]
+    assert list(grid.greatest) == greatest
+    assert greatest[0] > greatest[1] > 0
+    for place, error in enumerate((616 * U, 200 * U)):
+        assert grid.slack[place] == pytest.approx(4 * (error + 1e-17) + 4 * U * greatest[place], rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("strike", "forward", "call", "put"), [(0, 3, 3.0, 0.0), (3, 0, 0.0, 3.0), (0, 0, 0.0, 0.0), (2, 2, None, None)]
 )
@@ -132,6 +154,42 @@ def test_with_market__a_tick__is_the_same_as_building_anew() -> None:
 
     for field in OptionColumns.__dataclass_fields__:
         assert (getattr(moved, field) == getattr(columns_of(new), field)).all()
+
+
+@pytest.mark.parametrize("scenarios", range(1, 9))
+def test_least__in_any_scenario__is_found(scenarios: int) -> None:
+    book, none = book_of([[(0, E18)], [(0, 3 * E18)]], [0, 0]), np.zeros(1)
+
+    for place in range(scenarios):
+        gains = np.zeros((1, scenarios))
+        gains[0, place] = -2.0
+        assert list(least_pnl(book, PricedGrid(gains, none, none, none))) == [-2.0, -6.0]
+
+
+def test_book__rows_of_different_lengths__are_padded_and_each_has_its_gross() -> None:
+    book = book_of([[(1, 2 * E18), (0, -3 * E18)], [(1, E18 // 4)]], [5 * E18, 0])
+
+    assert book.place.tolist() == [[1, 0], [1, 0]]
+    assert book.amount.tolist() == [[2.0, -3.0], [0.25, 0.0]]
+    assert (book.gross.tolist(), book.equity.tolist()) == ([5.0, 0.25], [5.0, 0.0])
+
+
+def test_band__by_the_derivation__coarse_where_that_decides_and_else_leg_by_leg() -> None:
+    """Each option is off by slack + (2 + 6) u · greatest; the first row takes the worse of them for all of 5 options.
+
+    4 u of equity and risk and 1e-17 around it; a whole hair more for the roundings of the band.
+    """
+    none = np.zeros(2)
+    grid = PricedGrid(np.array([[0.0, -2.0], [0.0, -1.0]]), none, np.array([1e-9, 1e-12]), np.array([1e3, 2e3]))
+    rows = [[(0, 2 * E18), (1, 3 * E18)], [(1, 3 * E18)]]
+
+    got = screen(book_of(rows, [-(10**6) * E18, 3 * E18]), grid)
+
+    each = (1e-9 + 8 * U * 1e3, 1e-12 + 8 * U * 2e3)
+    assert got.excess.tolist() == [-1_000_007.0, 0.0]
+    assert got.band[0] == pytest.approx(5 * each[0] * SPARE + 4 * U * 1_000_007 + 1e-17, rel=1e-9)
+    assert got.band[1] == pytest.approx(3 * each[1] * SPARE + 4 * U * 6 + 1e-17, rel=1e-9)
+    assert (got.is_safe.tolist(), got.is_undecided.tolist()) == ([False, False], [False, True])
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
