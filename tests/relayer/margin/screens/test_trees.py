@@ -212,6 +212,16 @@ def test_screen__one_option_long_and_short_on_two_chains__covered_by_strike_but_
         assert found_of(scene, planted(scene, short, -1), planted(scene, covered, -1)) == (0, 1)
 
 
+def test_tree__net_short_calls_below_a_strike_that_others_hold__loss_at_own_strikes_only() -> None:
+    """100 long at 2000, 101 short at 1700: 30,300 at 2000 and 1.1 F for the one. At 2300 it would be 300 more."""
+    scene = SCENES["derive_srm@1"](random.Random(3))
+    spread_ = rich(option(100 * E18, 2_000), option(-101 * E18, 1_700), money=40_000)
+    forward = scene.market.expiries["ETH", EXPIRIES[0]].forward.low
+
+    assert abs(exact(scene, spread_).excess - (9_700 * E18 - forward * 11 // 10)) <= 1_000
+    assert_held(scene, [spread_, rich(option(E18, 2_300))])
+
+
 def test_screen__parameters_that_are_no_shares__everybody() -> None:
     srm, first, second = (SCENES[name](random.Random(1)) for name in DERIVE)
     assert isinstance(srm.rules, DeriveSrm)
