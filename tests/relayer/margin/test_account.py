@@ -12,10 +12,10 @@ from proofs.snapshot import Reason
 from proofs.types import AccountId, ChainId, Encumbrance, LegKind, Quality, Status
 from proofs.units import E18, PPM
 from proofs.verify import VerifiedSnapshot
-from relayer.margin.account import Holding, PortfolioReader, accounts_of, home_address, portfolio_of
+from relayer.margin.account import Holding, PortfolioReader, accounts_of, can_count, home_address, portfolio_of
 from relayer.margin.evaluate import evaluate_account
 from relayer.margin.market import market_of
-from relayer.margin.rules import MarginRules
+from relayer.margin.rules import AssetRule, MarginRules
 from relayer.margin.view import Missing
 
 from .build import (
@@ -128,6 +128,24 @@ def test_portfolio_of__chain_that_the_snapshot_does_not_have__is_missing(rules, 
     read = portfolio_of(World([ONE]).snapshot(), ONE, rules)
 
     assert (list(read.missing), read.quality) == (gaps, Quality.CHAIN_MISSING)
+
+
+@pytest.mark.parametrize(
+    ("cut", "bridge", "weight", "expected"),
+    [
+        (PPM - 1, PPM - 1, 1, True),
+        (PPM, 0, PPM, False),
+        (0, PPM, PPM, False),
+        (0, 0, 0, False),
+    ],
+)
+def test_can_count__last_unit_of_each_weight__decides(cut: int, bridge: int, weight: int, expected: bool) -> None:
+    """Another asset that counts in full says nothing of this one."""
+    assets = (AssetRule("BTC", 0, 0), AssetRule("USDX", PPM, cut))
+    rules = replace(RULES, assets=assets, encumbrance_ppm=((Encumbrance.ESCROWED, weight),))
+
+    assert can_count(rules, replace(USDX_B, bridge_haircut_ppm=bridge)) is expected
+    assert not can_count(rules, replace(ETHX_C, bridge_haircut_ppm=bridge))
 
 
 # --- who is frozen ---------------------------------------------------------------------------------------------------
