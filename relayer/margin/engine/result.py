@@ -87,8 +87,8 @@ class Evaluation:
     `excess_high` is the excess at the best ends, so that [excess, excess_high] holds the truth whatever the prices
     inside their intervals are; None where nothing bounds it. `worst` names the scenario that set the requirement.
     `stress_requirement` is the requirement with every correlation gone, None where none earns a credit.
-    `zero_is_worst_to_ppm`: nothing held may count below zero while the requirement is multiplied by at most this. Beyond
-    it counting zero for what is missing would help, so that any gap makes the verdict unknown.
+    `zero_is_worst_to_ppm`: nothing held may count below zero while the requirement is multiplied by at most this.
+    Beyond it counting zero for what is missing would help, so that any gap makes the verdict unknown.
     """
 
     rule_set: str

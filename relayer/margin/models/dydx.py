@@ -66,7 +66,7 @@ class DydxRules:
         def line_of(leg: Leg) -> TermLine | str:
             return self._line(leg, market, purpose, end)
 
-        return weighed_by_leg((self.name, self.unit), account, (purpose, end), line_of)
+        return weighed_by_leg((self.name, self.unit), account, (purpose, end), line_of, max)
 
     def _line(self, leg: Leg, market: MarketData, purpose: Purpose, end: End) -> TermLine | str:
         """Return the line of a leg, or the reason why the chain's rules do not weigh it."""

@@ -53,7 +53,7 @@ class TiersRules:
         def line_of(leg: Leg) -> TermLine | str:
             return self._line(leg, market, purpose, end)
 
-        return weighed_by_leg((self.name, self.unit), account, (purpose, end), line_of)
+        return weighed_by_leg((self.name, self.unit), account, (purpose, end), line_of, _lower)
 
     def _line(self, leg: Leg, market: MarketData, purpose: Purpose, end: End) -> TermLine | str:
         if leg.role is Role.CASH and leg.asset == self.cash:
@@ -79,6 +79,11 @@ class TiersRules:
         label = f"{leg.asset} {'long' if leg.amount > 0 else 'short'}: size x mark - entry value + accrued"
         money = (profit_down(marked), required)
         return leg_line(leg, label, (used, price.decimals), money, Rounding.DOWN, notional)
+
+
+def _lower(one: int, other: int) -> int:
+    """Return the lower of two leverages; 0 is none."""
+    return min(one or other, other or one)
 
 
 ABOUT: Final = (

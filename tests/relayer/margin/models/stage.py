@@ -51,9 +51,9 @@ class TemplateStage:
     `most` is the greatest amount of each leg; signed roles go as far below zero. `entry` bounds entry values and
     accruals. `is_verdict_of_excess`: the maintenance verdict is the sign of excess. `averaged`: for these purposes the
     venue cuts an average of weights to a basis point, so that less of one asset may lift the average of all by that
-    much of the collateral. `is_slow`: it prices options, so fewer accounts are drawn. `may_hold_options_at_zero`: a long
-    option never costs more than it is worth, so that one without a market counts zero. `optional_prices` have others to
-    stand in for them.
+    much of the collateral. `is_slow`: it prices options, so fewer accounts are drawn. `may_hold_options_at_zero`: a
+    long option never costs more than it is worth, so that one without a market counts zero. `optional_prices` have
+    others to stand in for them.
     """
 
     name: str

@@ -10,6 +10,7 @@ from relayer.margin.models.table import RULE_SETS
 from tests.relayer.margin.models.conformance import Conformance, orders
 from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import STAGES
+from tests.relayer.margin.models.stages_linear import DYDX, TIERS
 
 ON_ACCOUNTS = (
     Conformance.lines_add_up,
@@ -63,6 +64,16 @@ def test_rule_set__permuted_legs__same_verdict_and_figures(stage: Stage) -> None
     @given(stage.some_accounts(), stage.some_markets(), orders(len(stage.accounts[0].legs)))
     def keeps(account, market, order) -> None:
         Conformance(stage).the_order_of_legs_does_not_matter(account, market, order)
+
+    keeps()
+
+
+@pytest.mark.parametrize("stage", [DYDX, TIERS], ids=lambda stage: stage.name)
+def test_rule_set__position_in_two_legs__as_the_venue_holds_it(stage: Stage) -> None:
+    @drawn(stage, 60)
+    @given(stage.some_accounts(), stage.some_markets(), st.integers(-(10**20), 10**20))
+    def keeps(account, market, part) -> None:
+        Conformance(stage).parting_a_position_changes_nothing(account, market, part)
 
     keeps()
 

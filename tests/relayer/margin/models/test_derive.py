@@ -277,7 +277,7 @@ def test_all__expired_option__unpriced(rules: RuleSet, amount: int) -> None:
 
 @ALL
 def test_th_013_unpriced_long_option__where_it_could_cost__is_unknown(rules: RuleSet) -> None:
-    """At initial a loss factor or a charge, behind the buffer 5 % more, and in a skew a gain: all may exceed its worth."""
+    """At initial a loss factor or a charge, behind the buffer 5 % more, and in a skew a gain: more than its worth."""
     legs, no_vols = account(cash(5_000), option(900, "put", 1)), market(quotes={EXPIRY + 1: QUOTE})
 
     found = {purpose: evaluate(legs, no_vols, rules, purpose).verdict for purpose in Purpose}

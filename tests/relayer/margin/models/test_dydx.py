@@ -329,8 +329,9 @@ def test_lines__say_what_was_used_and_how() -> None:
         ("X long: notional + quote balance", 90, 0, 87, 110),
         ("X short: notional + quote balance", 110, 0, -110, 110),
         ("X closed: quote balance", 0, 0, 5, 0),
+        ("several legs of one position", 0, 0, 20, 0),
     ]
-    assert [line.requirement for line in lines] == [0, 2, 2, 0]  # ⌈⌈1.1⌉ · 60 %⌉
+    assert [line.requirement for line in lines] == [0, 2, 2, 0, -4]  # ⌈⌈1.1⌉ · 60 %⌉; together there is no position
 
 
 def test_open_interest__of_nothing__does_not_scale_at_a_cap_of_nothing() -> None:

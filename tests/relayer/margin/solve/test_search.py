@@ -102,12 +102,11 @@ def test_low_end__asked_for_the_high_end__weighs_the_low_one_once() -> None:
 
 
 def test_unhealthy__requirement_falls_with_the_price__recovery_below() -> None:
-    """Both need ⌈10 p · 1 %⌉: 2 · ⌈p / 10⌉ <= 100 up to p = 500."""
+    """5100 - 10 p >= ⌈10 p · 1 %⌉ = ⌈p / 10⌉ up to p = 504: 60 and 51; at 505 it is 50 and 51."""
     rules = DydxRules({"X": DydxTerms(LiquidityTier(10_000, 1_000_000), -6)})
     legs = (
         Leg("cash", Role.CASH, "USDC", 100, ONE, decimals=6),
-        Leg("long", Role.PERP, "X", 10, ONE, decimals=6),
-        Leg("short", Role.PERP, "X", -10, ONE, decimals=6),
+        Leg("short", Role.PERP, "X", -10, ONE, decimals=6, accrued=5_000),
     )
     account, market = Account("w", legs), MarketData(0, {"X": Price(1_000, 1_000, 0)})
 
@@ -116,7 +115,7 @@ def test_unhealthy__requirement_falls_with_the_price__recovery_below() -> None:
     assert found.is_recovery
     assert found.above is None
     assert found.below is not None
-    assert (found.below.price, found.below.is_exact) == (500, True)
+    assert (found.below.price, found.below.is_exact) == (504, True)
 
 
 class Tent:
