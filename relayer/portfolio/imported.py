@@ -47,15 +47,22 @@ def aave_document(reading: PoolReading) -> Document:
 
 def _reserve(reading: PoolReading, number: int, reserve: ReserveReading) -> Document:
     """Return the terms of one reserve, and its terms in every mode that has it as collateral."""
-    modes: dict[str, object] = {}
-    for mode in reading.modes:
-        if mode.collateral_bits >> number & 1:
-            modes[str(mode.category)] = {
+    modes = [mode for mode in reading.modes if mode.collateral_bits >> number & 1]
+    return {
+        "ltv_bps": reserve.ltv_bps,
+        "threshold_bps": reserve.threshold_bps,
+        "bonus_bps": reserve.bonus_bps,
+        "protocol_fee_bps": reserve.protocol_fee_bps,
+        "modes": {
+            str(mode.category): {
                 "ltv_bps": mode.ltv_bps,
                 "threshold_bps": mode.threshold_bps,
                 "is_ltv_zero": bool(mode.ltv_zero_bits >> number & 1),
             }
-    return {"ltv_bps": reserve.ltv_bps, "threshold_bps": reserve.threshold_bps, "modes": modes}
+            for mode in modes
+        },
+        "mode_bonuses_bps": {str(mode.category): mode.bonus_bps for mode in modes},
+    }
 
 
 def _account(reading: PoolReading, account: AccountReading) -> Document:

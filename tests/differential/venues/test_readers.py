@@ -21,6 +21,7 @@ from relayer.cli.margin import margin_app
 from relayer.cli.margin_import import import_app
 from relayer.margin.engine.evaluate import evaluate
 from relayer.margin.engine.result import Verdict
+from relayer.margin.models.aave import AaveRules
 from relayer.margin.rulesets.morpho import position_figures
 from relayer.margin.view import Purpose
 from relayer.portfolio.imported import aave_document, morpho_document
@@ -103,6 +104,21 @@ async def test_aave_import__random_book__file_evaluates_to_what_the_pool_says(
         assert (ours.verdict is Verdict.HEALTHY) == said.is_healthy, account.name
         compared += ours.debt > 0
     assert compared
+
+
+@pytest.mark.parametrize("revision", SETUPS)
+async def test_aave_import__terms_of_liquidation__are_the_pool_s(node: AnvilNode, asker: Asker, revision: str) -> None:
+    book = Book(SETUPS[revision](Chain(node)), seed=11)
+    book.open()
+
+    rules = portfolio_of(aave_document(await pool_reading(book, asker)), "imported").core
+
+    other = read(book.market, book.users[0])
+    assert isinstance(rules, AaveRules)
+    for mine, theirs in zip(rules.reserves.values(), other.reserves, strict=True):
+        assert (mine.bonus_bps, mine.protocol_fee_bps) == (theirs.bonus_bps, theirs.protocol_fee_bps)
+        assert mine.mode_bonuses_bps == dict.fromkeys(mine.modes, other.mode.bonus_bps)
+    assert any(mine.modes for mine in rules.reserves.values())
 
 
 async def test_aave_reader__something_else__is_refused_by_name(node: AnvilNode, asker: Asker) -> None:
