@@ -5,6 +5,14 @@
 Whoever is not among the candidates is certainly healthy for maintenance at the low ends: `evaluate` would say so.
 Everybody in the band, and everybody who is flagged, is to be evaluated exactly. A rule set that nobody wrote a bound
 for makes everybody a candidate: slow, never wrong.
+
+| rule set | bound | columns made |
+|---|---|---|
+| aave, comet, morpho, dydx, tiers | one product (`linear`), closer looks where it is too rough | plainly |
+| haircut | the same | by lot |
+| span, grid, derive_srm, derive_pmrm 1 and 2 | a tree of sums, least and greatest (`trees`) | plainly |
+| cross_perp | `unified`, the screen of the signed view | by name |
+| overlays over any of these | none: everybody who holds anything | - |
 """
 
 from __future__ import annotations

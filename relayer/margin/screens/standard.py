@@ -9,7 +9,7 @@ integer of one whole unit, between bounds. The greatest of two lower bounds is a
 left out. Perps of one underlying net before their share is taken. Rules with a share below zero are for the exact look.
 
 g: what a unit is worth or costs in each term, the payoff of an option its greatest at any strike.
-F: haircuts and shares are constants of leaves here, so 1.
+F: the share of a short put's own value, if above one; all other constants are those of leaves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,18 @@ from relayer.margin.models.quotes import OptionQuote
 from relayer.margin.rulesets.derive_srm import OptionLeg, OptionRules, SrmRules, leg_value
 from relayer.margin.screens.columns import Floats, Part, Slot
 from relayer.margin.screens.linear import UNKNOWN, Form
-from relayer.margin.screens.trees import Closer, ends_of, money_row, quotient, sample, size_of, tamed, weights_of
+from relayer.margin.screens.trees import (
+    Closer,
+    ends_of,
+    factor_of,
+    money_row,
+    quotient,
+    sample,
+    share,
+    size_of,
+    tamed,
+    weights_of,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +102,7 @@ def srm_form(slots: tuple[Slot, ...], rules: DeriveSrm, market: MarketData) -> F
     tables = (part for one in expiries for part in (one.payoffs, one.isolated, one.calls))
     weights = tamed(weights_of(slots, parts.gaps), gross, table.linear, table.perps, *tables)
     tree = _StandardTree(table.linear, table.perps, expiries)
-    return Form(weights, Closer(tree, gross, 1.0))
+    return Form(weights, Closer(tree, gross, factor_of((share(rules.parameters.option.mm_put_mtm),))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,9 @@ of a sample leg: instruments are few, accounts are many. With them the excess is
 inner nodes sums, differences, the least, the greatest, |x| and products with constants. What a rule set credits and a
 screen leaves out only lifts the excess.
 
-Derivation of the band. u = 2⁻⁵³, n slots, γ(m) = m·u : (1 - m·u). The magnitude of a node: of a leaf Σ |a·c|, of a sum
-or difference the sum of its children's, of a least or greatest their sum, of |x| that of x, of k·x that of |k|·x.
+Derivation of the band. u = 2⁻⁵³, n slots, γ(m) = m·u : (1 - m·u). Each node has a g for every slot, and Σ |a|·g as its
+magnitude: of a leaf |c|, of a sum or difference the sum of its children's, of a least or greatest the greatest of its
+children's slot by slot, of |x| that of x, of k·x |k| times that of x.
 
     leaf   a: 2 roundings, c: one correctly rounded quotient, product 1, n terms in any order n - 1: γ(n + 3) of it
     node   if every child errs by at most γ(m) of its magnitude, then a sum or difference errs by at most γ(m + 1) of
@@ -14,8 +15,8 @@ or difference the sum of its children's, of a least or greatest their sum, of |x
     root   h roundings on the longest way down: |float - real| <= γ(n + 3 + h) · magnitude
 
 h: a sum over expiries, strikes or underlyings has at most n terms; no tree nests more than three of them and 64 other
-nodes. The band is (8 n + 256)·u·Σ |a|·g > γ(4 n + 67)·magnitude for n < 2²⁰, g being at least what one unit of a slot
-brings to the magnitude of the root, itself within γ(n + 64) of the real one.
+nodes. The band is (8 n + 256)·u·Σ |a|·g > γ(4 n + 67)·magnitude for n < 2²⁰, where g is at least that of the root, and
+is computed within γ(n + 64) of itself.
 
 Integers. Each ⌊ ⌋, ⌈ ⌉ of the rule set moves its node by less than 1 unit, and the root by that times the constants on
 the way: at most F, the product of all constants above 1. A figure per leg and, for each expiry or underlying, per

@@ -212,6 +212,25 @@ def test_screen__one_option_long_and_short_on_two_chains__covered_by_strike_but_
         assert found_of(scene, planted(scene, short, -1), planted(scene, covered, -1)) == (0, 1)
 
 
+def test_tree__skew_scenarios_alone__a_gain_costs_as_much_as_a_loss() -> None:
+    """Without other scenarios and without a basis the turn of the skew decides, long and short, gain and loss."""
+    draw = random.Random(4)
+    scene = SCENES["derive_pmrm@2"](draw)
+    assert isinstance(scene.rules, DerivePmrm2)
+    parameters = scene.rules.parameters
+    basis = replace(parameters.basis, add_factor=0, mult_factor=0)
+    for move in (VolMove.LINEAR, VolMove.ABS):
+        changed = replace(parameters, scenarios=(Scenario(E18, move),), basis=basis)
+        turned = replace(scene, rules=replace(scene.rules, parameters=changed))
+        accounts = [
+            rich(option(size * E18, strike, is_call), money=100)
+            for size in (-3, 3)
+            for strike in STRIKES
+            for is_call in (True, False)
+        ]
+        assert_held(turned, [*accounts, *(scene.draw(draw) for _ in range(8))])
+
+
 def test_tree__net_short_calls_below_a_strike_that_others_hold__loss_at_own_strikes_only() -> None:
     """100 long at 2000, 101 short at 1700: 30,300 at 2000 and 1.1 F for the one. At 2300 it would be 300 more."""
     scene = SCENES["derive_srm@1"](random.Random(3))
