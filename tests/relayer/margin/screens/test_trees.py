@@ -167,7 +167,7 @@ def test_screen__leg_that_cannot_be_weighed__candidate_unless_it_is_a_coin(name:
         rich(option(E18, 1_234)),
         rich(option(-E18, 1_234)),
         rich(Leg("future", Role.FUTURE, "ETH", E18, ONE)),
-        rich(Leg("closed option", Role.OPTION, "ETH", 0, ONE, entry_value=1)),
+        rich(option(0, entry_value=1)),
         rich(Leg("fine", Role.COLLATERAL, "ETH", 10**24, ONE, decimals=24)),
         rich(Leg("coin", Role.COLLATERAL, "DOGE", E18, ONE)),
         rich(Leg("borrowed coin", Role.COLLATERAL, "ETH", -E18, ONE)),
@@ -178,6 +178,16 @@ def test_screen__leg_that_cannot_be_weighed__candidate_unless_it_is_a_coin(name:
 
     assert set(found) >= {place for place, one in enumerate(odd) if not is_healthy(scene, one)} | {0, 1, 2, 3, 6}
     assert not set(found) & {5, 7}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_screen__entry_value_of_what_is_no_position__candidate(name: str) -> None:
+    scene = SCENES[name](random.Random(1))
+    asset, money = ("EUR", "USD") if name == "span@1" else ("ETH", "USDC")
+    plain = Account("plain", (Leg("money", Role.CASH, money, E18, ONE), Leg("c", Role.COLLATERAL, asset, E18, ONE)))
+    odd = replace(plain, legs=(plain.legs[0], replace(plain.legs[1], entry_value=1)))
+
+    assert found_of(scene, plain, odd) == (1,)
 
 
 @pytest.mark.parametrize("name", NAMES)
