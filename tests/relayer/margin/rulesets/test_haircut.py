@@ -159,6 +159,8 @@ def test_th_070_counted__a_flood_of_a_capped_asset__never_lifts_its_own_cap() ->
     for flood in (100, 101, 10**9, 10**30):
         assert counted((flood, 100), limits) == (100, 100)
     assert counted((99, 100), limits) == (99, 100)
+    millions = (ShareLimit(400_000), ShareLimit(1_000_000))
+    assert counted((10**12, 6 * 10**11), millions) == (4 * 10**11, 6 * 10**11)  # T = 10^12, to the unit
 
 
 def test_counted__three_with_two_capped__by_hand() -> None:

@@ -97,6 +97,10 @@ def test_leaf__loss__is_a_liability() -> None:
     )
 
 
+def test_tiers__leverage_of_one__is_the_least() -> None:
+    assert TieredMargin((MarginTier(0, 2), MarginTier(10, 1))).tiers[-1].leverage_max == 1
+
+
 @pytest.mark.parametrize(
     "tiers",
     [
