@@ -39,7 +39,7 @@ def test_rule_set__any_account__keeps_the_law(stage: Stage, law) -> None:
     for account in stage.accounts:
         law(Conformance(stage), account, stage.market)
 
-    @drawn(stage, 8)
+    @drawn(stage, 5)
     @given(stage.some_accounts(), stage.some_markets())
     def keeps(account, market) -> None:
         law(Conformance(stage), account, market)
@@ -50,7 +50,7 @@ def test_rule_set__any_account__keeps_the_law(stage: Stage, law) -> None:
 @every_stage
 @pytest.mark.parametrize("law", ON_INTERVALS, ids=lambda law: law.__name__)
 def test_rule_set__any_interval__keeps_the_law(stage: Stage, law) -> None:
-    @drawn(stage, 8)
+    @drawn(stage, 5)
     @given(stage.some_accounts(), stage.some_markets(), st.sampled_from((0, 1, 300, 50_000, 900_000)))
     def keeps(account, market, width_ppm) -> None:
         law(Conformance(stage), account, market, width_ppm)
@@ -60,7 +60,7 @@ def test_rule_set__any_interval__keeps_the_law(stage: Stage, law) -> None:
 
 @every_stage
 def test_rule_set__permuted_legs__same_verdict_and_figures(stage: Stage) -> None:
-    @drawn(stage, 8)
+    @drawn(stage, 5)
     @given(stage.some_accounts(), stage.some_markets(), orders(len(stage.accounts[0].legs)))
     def keeps(account, market, order) -> None:
         Conformance(stage).the_order_of_legs_does_not_matter(account, market, order)
@@ -70,7 +70,7 @@ def test_rule_set__permuted_legs__same_verdict_and_figures(stage: Stage) -> None
 
 @pytest.mark.parametrize("stage", [DYDX, TIERS], ids=lambda stage: stage.name)
 def test_rule_set__position_in_two_legs__as_the_venue_holds_it(stage: Stage) -> None:
-    @drawn(stage, 60)
+    @drawn(stage, 30)
     @given(stage.some_accounts(), stage.some_markets(), st.integers(-(10**20), 10**20))
     def keeps(account, market, part) -> None:
         Conformance(stage).parting_a_position_changes_nothing(account, market, part)
