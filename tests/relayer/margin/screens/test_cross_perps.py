@@ -147,7 +147,12 @@ def test_screen__frozen_collateral_and_a_position_below_its_assurance__count_as_
     for rules in (frozen, weak, unsure):
         assert not is_healthy(accounts[0], rules)
         assert found_of(accounts, rules) == (0,)
-    assert found_of([Account("b", (usdx(1_200),))], weak) == ()
+    absent = CrossPerpRules(banded, Evidence(legs={"perp:eth": LegEvidence(Assurance.SINGLE_RPC)}))
+    assert found_of([Account("b", (usdx(1_200),))], absent) == ()
+    beyond_a_word = Account("c", (replace(usdx(1), amount=2**255),))
+    capped = CrossPerpRules(banded, Evidence(legs={"lock:usdx:a": LegEvidence(QUORUM)}))
+    assert not is_healthy(beyond_a_word, capped)
+    assert found_of([beyond_a_word], capped) == (0,)
 
 
 def test_screen__price_near_the_edge_of_a_word__everybody() -> None:

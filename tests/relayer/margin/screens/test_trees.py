@@ -19,6 +19,7 @@ from relayer.margin.models.derive_pmrm2 import DerivePmrm2
 from relayer.margin.models.derive_srm import DeriveSrm
 from relayer.margin.models.span import SpanRules
 from relayer.margin.rulesets.derive_pmrm import Scenario, VolMove
+from relayer.margin.rulesets.span import SpreadLeg
 from relayer.margin.screens.columns import columns_of
 from relayer.margin.screens.screen import Tickers, form_of, screen
 from relayer.margin.screens.trees import Closer
@@ -303,6 +304,30 @@ def test_tree__span_parameter_that_binds__holds_the_exact_excess(change: str) ->
 
     assert_held(replace(scene, rules=replace(rules, commodities=parts)), accounts)
     assert_held(replace(scene, rules=replace(rules, commodities=plain)), accounts)
+
+
+def test_tree__span_deltas_that_an_earlier_spread_used_up__earn_no_second_credit() -> None:
+    """All ten deltas of oil go into the spread with gas; tin finds none left."""
+    scene = SCENES["span@1"](random.Random(8))
+    assert isinstance(scene.rules, SpanRules)
+    oil = SpreadLeg("oil", 1, E18, 5 * 10**17)
+    pairs = ((oil, SpreadLeg("gas", -1, 2 * E18, 5 * 10**17)), (oil, SpreadLeg("tin", -1, E18, 5 * 10**17)))
+    tin = Leg("tin", Role.FUTURE, "tin-jan", -10 * E18, ONE, entry_value=-200 * E18)
+
+    held = replace(spread(), legs=(*spread().legs, tin))
+
+    assert_held(replace(scene, rules=replace(scene.rules, spreads=pairs)), [held])
+
+
+def test_screen__coin_of_a_manager_whose_underlying_has_no_price__counts_zero() -> None:
+    scene = SCENES["derive_pmrm@2"](random.Random(1))
+    prices = {name: price for name, price in scene.market.prices.items() if name != "ETH"}
+    blind = replace(scene, market=replace(scene.market, prices=prices))
+    coin = Leg("coin", Role.COLLATERAL, "BTC", 10 * E18, ONE)
+
+    assert found_of(scene, rich(coin, money=-1_000), rich(coin)) == ()
+    assert found_of(blind, rich(coin, money=-1_000), rich(coin)) == (0,)
+    assert not is_healthy(blind, rich(coin, money=-1_000))
 
 
 def test_screen__no_market_at_all__everybody_who_holds_a_position() -> None:
