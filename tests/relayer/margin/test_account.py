@@ -12,7 +12,15 @@ from proofs.snapshot import Reason
 from proofs.types import AccountId, ChainId, Encumbrance, LegKind, Quality, Status
 from proofs.units import E18, PPM
 from proofs.verify import VerifiedSnapshot
-from relayer.margin.account import Holding, PortfolioReader, accounts_of, can_count, home_address, portfolio_of
+from relayer.margin.account import (
+    Holding,
+    PortfolioReader,
+    accounts_of,
+    can_count,
+    home_address,
+    portfolio_of,
+    weight_ppm,
+)
 from relayer.margin.evaluate import evaluate_account
 from relayer.margin.market import market_of
 from relayer.margin.rules import AssetRule, MarginRules
@@ -146,6 +154,7 @@ def test_can_count__last_unit_of_each_weight__decides(cut: int, bridge: int, wei
 
     assert can_count(rules, replace(USDX_B, bridge_haircut_ppm=bridge)) is expected
     assert not can_count(rules, replace(ETHX_C, bridge_haircut_ppm=bridge))
+    assert weight_ppm(rules, USDX_FREE) == 0
 
 
 # --- who is frozen ---------------------------------------------------------------------------------------------------
@@ -253,6 +262,7 @@ def test_home_address__id_that_names_no_address__last_bytes_of_its_hash() -> Non
     odd = AccountId(b"\x01" * 32)
 
     assert home_address(ONE) == (1).to_bytes(20, "big")
+    assert home_address(AccountId(bytes(12) + b"\x01" * 20)) == b"\x01" * 20
     assert home_address(odd) == keccak256(odd)[12:]
 
 
