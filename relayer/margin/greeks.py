@@ -100,7 +100,8 @@ class AccountGreeks:
 def option_greeks(option: OptionInputs, forward: Interval) -> Greeks:
     """Return the figures of one option for every forward between the bounds.
 
-    Raises: ValueError for a forward or a time that is not above zero, or a strike or volatility below zero.
+    Raises: ValueError for a forward or a time that is not above zero, a strike or volatility below zero, or a total
+    volatility that may be zero: nothing bounds gamma there.
     """
     if forward.low <= 0 or option.seconds <= 0 or min(option.strike, option.vol.low) < 0:
         raise ValueError("greeks need a forward and time above zero, and no negative strike or volatility")
@@ -109,6 +110,8 @@ def option_greeks(option: OptionInputs, forward: Interval) -> Greeks:
     total_vol = _total_vol(option)
     delta, density = _at_d1(option.strike, forward, total_vol)
     slope, v = discount * density, _e18(total_vol)
+    if v.low <= 0:
+        raise ValueError("its volatility may be zero, or its strike is: nothing bounds gamma")
     per_vol = forward * slope
     decayed = (per_vol * v).over(tau.times(2 * E18))
     return Greeks(
@@ -136,7 +139,10 @@ def account_greeks(account: Account, market: MarketData, age_s_max: int = AGE_S_
         if reason is not None:
             gaps.append(Gap(leg.name, reason, False))
         elif isinstance(amount, int) and not isinstance(quote, str):
-            found[leg.asset] = found.get(leg.asset, Greeks()) + _position(leg, amount, quote)
+            try:
+                found[leg.asset] = found.get(leg.asset, Greeks()) + _position(leg, amount, quote)
+            except ValueError as error:
+                gaps.append(Gap(leg.name, str(error), False))
     return AccountGreeks(dict(sorted(found.items())), tuple(gaps))
 
 

@@ -44,6 +44,8 @@ Place = tuple[str | int, ...]
 
 def read_document(path: Path) -> Document:
     """Read a file. Raises: ConfigError when it is missing, too large, or not as described above."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would be waited for
+        raise ConfigError(str(path), Fault("", "not a regular file", "write what it holds to a file"))
     text = _read_text(path)
     if path.suffix == ".toml":
         return parse_toml(text, str(path))

@@ -173,7 +173,12 @@ def netting(
 
 
 def _with_credit(result: Netting, saved: Mapping[tuple[str, str], int], limits: Enforceability) -> Netting:
-    """Share the credit out to pairs, rounded down; what rounding leaves is not credited."""
+    """Share the credit out to pairs, rounded down; what rounding leaves is not credited.
+
+    Where the whole has gaps that no part has, it needs less because it was not weighed: nothing counts.
+    """
+    if result.unified.has_gaps and not any(part.has_gaps for _, part in result.isolated):
+        return result
     total, missing = sum(saved.values()), {key for key, part in result.isolated if part.has_gaps}
 
     def enforceable(one: str, other: str) -> int:

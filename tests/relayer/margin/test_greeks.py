@@ -271,3 +271,15 @@ def test_account_greeks__option_without_a_volatility__is_a_gap_and_counts_nothin
 
     assert [(gap.leg, bool(gap.reason), gap.is_collateral) for gap in got.gaps] == [("c", True, False)]
     assert got.by_underlying == {"ETH": Greeks(delta=exact(3))}
+
+
+@pytest.mark.parametrize(("strike", "vol"), [(0, 0), (2_000 * E18, 0)])
+def test_account_greeks__no_volatility_or_strike__is_a_gap_and_no_division(strike: int, vol: int) -> None:
+    terms = OptionTerms(strike, CALL.expiry_s, is_call=True)
+    (key, quote), *_ = MARKET.expiries.items()
+    market = replace(MARKET, expiries={key: replace(quote, surface=None, vols={strike: vol})})
+
+    found = account_greeks(Account("a", (leg("c", Role.OPTION, E18, terms),)), market)
+
+    assert [gap.leg for gap in found.gaps] == ["c"]
+    assert found.by_underlying == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -191,6 +192,14 @@ def test_file__missing_or_a_folder__is_refused(tmp_path: Path) -> None:
         read_document(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_document(tmp_path)
+
+
+def test_file__pipe_that_nobody_writes__is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    os.mkfifo(path)
+
+    with pytest.raises(ConfigError, match="not a regular file"):
+        read_document(path)
 
 
 # --- anything --------------------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from proofs.units import E18
 from relayer.margin.engine.evaluate import evaluate
-from relayer.margin.engine.inputs import Account, ExpiryQuote, Gap, Leg, MarketData, OptionTerms, Price, Role
-from relayer.margin.engine.result import Verdict
+from relayer.margin.engine.inputs import Account, End, ExpiryQuote, Gap, Leg, MarketData, OptionTerms, Price, Role
+from relayer.margin.engine.result import USD, Evaluation, TermLine, Verdict, health_of
 from relayer.margin.models.derive_srm import DeriveSrm
 from relayer.margin.models.dydx import DydxRules, DydxTerms
 from relayer.margin.models.grid import GridRules
@@ -24,7 +24,7 @@ from relayer.margin.rulesets.dydx_v4 import LiquidityTier
 from relayer.margin.rulesets.grid import GridPoint
 from relayer.margin.rulesets.hyperliquid_tiers import MarginTier, TieredMargin
 from relayer.margin.solve.without import By
-from relayer.margin.view import Purpose
+from relayer.margin.view import Purpose, Rounding
 from tests.relayer.margin.models.stage import Stage, drawn
 from tests.relayer.margin.models.stages import VENUES
 from tests.relayer.margin.solve.build import MARKET, ONE, POOL, TWO, borrower
@@ -381,3 +381,29 @@ def test_borrowing_power__of_a_lender__by_hand() -> None:
 
     assert (found.power, found.borrowed, found.usage_e18) == (15_000 * E18, 6_000 * E18, 4 * 10**17)
     assert borrowing_power(borrower(0, 0, 0), MARKET, POOL).usage_e18 is None
+
+
+class AtMostOne:
+    """Require 10 of one leg; refuse an account of more, as a venue that admits so many assets."""
+
+    name, unit = "cross_perp@one", USD
+
+    def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
+        del market
+        is_admitted = len(account.legs) <= 1
+        required = 10 if is_admitted else 0
+        line = TermLine("", "", "", None, 0, 0, 0, 0, 0, 0, required, Rounding.UP)
+        verdict = Verdict.HEALTHY if is_admitted else Verdict.UNKNOWN
+        gaps = () if is_admitted else (Gap("", "too many", False),)
+        health = health_of(0, required, 0, 0, 0)
+        return Evaluation(self.name, purpose, end, USD, 0, required, 0, 0, verdict, health, (line,), gaps)
+
+
+def test_whole__that_could_not_be_weighed__earns_no_credit() -> None:
+    """Together nothing is required, because together nothing is known: that is no benefit."""
+    two = Account("two", (perp("eth", 1), replace(perp("btc", 1, TWO), asset="BTC")))
+
+    result = netting(two, ETH_3000, AtMostOne())
+
+    assert (result.isolated_requirement, result.unified_requirement) == (20, 0)
+    assert (result.counted, result.requirement) == (0, 20)
