@@ -22,14 +22,27 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 from pydantic import BaseModel, Field, PlainValidator, StrictBool, create_model
 
 from proofs.types import ChainId
+from proofs.units import UINT256_MAX
 from relayer.config.document import key_path
 from relayer.errors import Fault
-from relayer.portfolio.fields import ChainText, LineText, NameText, Table, WholeNumber, decimal_schema, fixed, whole
+from relayer.portfolio.fields import (
+    ChainText,
+    LineText,
+    NameText,
+    Table,
+    Units,
+    WholeNumber,
+    decimal_schema,
+    fixed,
+    whole,
+)
 from relayer.portfolio.text import TABLE, Place
 
 ITEMS_MAX: Final = 4096
 """Bound on each list and table of parameters."""
 UNIONS: Final = (Union, UnionType)
+SIGNED: Final = frozenset({"array", "deltas", "delta_weights", "shift", "side", "atomic_resolution"})
+"""Parameters that may be below zero: what a scenario moves, and powers of ten. A haircut or a share never is."""
 NOT_PARAMETERS: Final = frozenset({"name", "unit", "inner"})
 
 
@@ -157,8 +170,11 @@ def _plain_type(hint: object, scales: Scales, owner: tuple[str, str]) -> Any:
     if hint is bool:
         return StrictBool
     if hint is int:
-        scale = scales.of(*owner)
-        return WholeNumber if scale is None else Annotated[int, fixed(scale), decimal_schema(scale)]
+        scale, is_signed = scales.of(*owner), owner[1] in SIGNED
+        if scale is None:
+            return WholeNumber if is_signed else Units
+        least = -UINT256_MAX if is_signed else 0
+        return Annotated[int, fixed(scale, least), decimal_schema(scale)]
     if hint is str:
         return LineText
     if isinstance(hint, type) and issubclass(hint, Enum):

@@ -144,6 +144,11 @@ class HaircutRules:
     name: str = "haircut@1"
     unit: Unit = USD
 
+    def __post_init__(self) -> None:
+        """Refuse weights that make more of a holding than there is. Raises: ValueError."""
+        if not all(0 <= weight <= PPM for weight in self.encumbrance_ppm.values()):
+            raise ValueError(f"a weight of an encumbrance outside 0..{PPM} ppm")
+
     def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
         """Weigh an account; see `engine.evaluate.RuleSet`. Raises: ValueError for a haircut beyond 100 %."""
         lots, debts, gaps = self._parts(account, market, end)

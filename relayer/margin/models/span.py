@@ -50,6 +50,11 @@ class SpanRules:
     name: str = NAME
     unit: Unit = USD
 
+    def __post_init__(self) -> None:
+        """Refuse haircuts that make more of a coin than there is, or less than nothing. Raises: ValueError."""
+        if not all(0 <= haircut <= E18 for haircut in self.haircuts.values()):
+            raise ValueError("a haircut outside 0..1")
+
     def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
         """Weigh an account; see `engine.evaluate.RuleSet`. Raises: ValueError for parameters that do not fit."""
         parts, gaps = self._parts(account, market)

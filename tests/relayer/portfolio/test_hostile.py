@@ -202,6 +202,30 @@ def test_file__pipe_that_nobody_writes__is_refused_at_once(tmp_path: Path) -> No
         read_document(path)
 
 
+@pytest.mark.parametrize(
+    ("file", "path", "value"),
+    [
+        ("cross_chain_haircut.toml", ("rules", "reserve_ppm"), -900_000),
+        ("cross_chain_haircut.toml", ("rules", "reserve_usd"), "-1000000"),
+        ("cross_chain_haircut.toml", ("rules", "maintenance_ppm"), -1),
+        ("cross_chain_haircut.toml", ("rules", "assets", "ETH", "sigma_ppm"), -1),
+        ("cross_chain_haircut.toml", ("rules", "chains", "eip155:1", "finality_s"), -1),
+        ("cross_chain_haircut.toml", ("rules", "encumbrance_ppm"), {"escrowed": 2_000_000}),
+        ("span.toml", ("rules", "initial_factor"), "-1"),
+        ("span.toml", ("rules", "haircuts"), {"USD": "-5"}),
+        ("options.toml", ("rules", "parameters", "perp_maintenance"), "-1"),
+        ("options.toml", ("rules", "parameters", "option", "mm_call_spot"), "-1"),
+        ("aave.toml", ("rules", "reserves", "WETH", "bonus_bps"), -10_500),
+    ],
+)
+def test_th_013_parameters__that_turn_a_cost_into_a_gain__are_refused_by_name(
+    file: str, path: tuple[str, ...], value: object
+) -> None:
+    (example,) = (one for one in EXAMPLES if one.name == file)
+
+    assert faults_of(changed(read_document(example), path, value))[0].startswith("rules")
+
+
 # --- anything --------------------------------------------------------------------------------------------------------
 
 JSON = st.recursive(
