@@ -85,6 +85,20 @@ def test_credit__for_another_purpose__by_that_purpose() -> None:
     assert (three.credit, three.counted) == (2, 0)
 
 
+def test_credit__that_cannot_be_enforced_wholly__is_rounded_down() -> None:
+    """0.333333 · 0.500001 = 0.1666668...; half of a credit of 1 is nothing."""
+    two = replace(TRIPLE, legs=TRIPLE.legs[:2])
+
+    pair = netting(two, EMPTY, ByCount(0, 100, 199), terms=NettingTerms(enforceability=Enforceability({ONE: 500_000})))
+
+    assert pair.pairs == (PairCredit(ONE, TWO, 1, 1, 0),)
+    assert Enforceability({ONE: 500_001}, {(ONE, TWO): 333_333}).of(ONE, TWO) == 166_666
+
+
+def test_groups__of_no_legs__are_one_without_a_name() -> None:
+    assert [key for key, _ in evaluate_groups(Account("n", ()), EMPTY, ByCount(0), Purpose.MAINTENANCE).groups] == [""]
+
+
 def test_credit__of_the_whole_is_none__though_pairs_would_save() -> None:
     result = netting(TRIPLE, EMPTY, ByCount(0, 100, 150, 300))
 
