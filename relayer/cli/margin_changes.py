@@ -211,7 +211,7 @@ def _value(text: str) -> object:
     if re.fullmatch(r"-?\d{1,15}|true|false|[\[{\"'].*", text):
         try:
             return tomllib.loads(f"value = {text}")["value"]
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
     return text
 

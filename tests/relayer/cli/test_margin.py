@@ -318,6 +318,7 @@ def test_whatif__a_trade__pays_at_its_price() -> None:
         (("--set", "accounts.bob.name=x"), "the list has no 'bob'"),
         (("--set", "accounts.alice.name=x"), "the changed file has no account alice"),
         (("--set", "[=1"), "not a key"),
+        (("--set", "prices.WETH=" + "[" * 5_000), "prices.WETH.price: a number of 5000 characters"),
         (("--set", "as_of.x=1"), "nothing stands below as_of"),
     ],
 )
