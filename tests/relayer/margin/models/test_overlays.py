@@ -250,6 +250,28 @@ def test_depeg__interval__takes_the_low_end() -> None:
     result = evaluate(Account("a", (perp(1_000),)), market, rules, Purpose.INITIAL)
 
     assert (result.requirement, result.excess_high) == (200, 900)
+    assert (result.lines[-1].value, result.lines[-1].requirement) == (0, 100)
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+@pytest.mark.parametrize(
+    "rules",
+    [
+        DepegCharge(RULES, "USDC", 0, 0),
+        SizePremium(RULES, {}),
+        StrictPrices(RULES, purposes=frozenset()),
+    ],
+    ids=lambda rules: rules.name,
+)
+def test_overlay__that_asks_for_nothing__changes_the_name_alone(rules: RuleSet, purpose: Purpose) -> None:
+    """At 1 … 2 dollars both ends differ, and so do opening and holding."""
+    legs, market = Account("a", (cash(500), perp(1_000, entry=1_200))), at(Price(1, 2, 0), USDC=Price(E18, E18, 18))
+
+    plain = evaluate(legs, market, RULES, purpose)
+
+    assert evaluate(legs, market, rules, purpose) == replace(plain, rule_set=rules.name)
+    assert plain.excess_high is not None
+    assert plain.excess_high > plain.excess
 
 
 @pytest.mark.parametrize(("amount", "verdict"), [(53, Verdict.UNHEALTHY), (54, Verdict.HEALTHY), (55, Verdict.HEALTHY)])

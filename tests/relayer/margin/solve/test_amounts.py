@@ -10,7 +10,7 @@ from hypothesis import given
 from proofs.types import Encumbrance
 from proofs.units import E18
 from relayer.margin.engine.evaluate import evaluate
-from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, OptionTerms, Role
+from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, OptionTerms, Price, Role
 from relayer.margin.engine.lines import leg_line
 from relayer.margin.engine.result import Evaluation, Unit, Verdict, health_of
 from relayer.margin.models.haircut import HaircutAsset, HaircutChain, HaircutRules
@@ -285,7 +285,43 @@ def test_cures__cost_of_what_has_no_exposure__is_its_mark_up(decimals: int, cost
 
     (one,) = cures(account, MARKET, Needs(decimals), buffer_ppm=1_000_000)
 
-    assert (one.way, one.amount, one.cost) == (Way.DEPOSIT, 12_345, cost)
+    assert (one.way, one.leg, one.asset, one.chain) == (Way.DEPOSIT, "held", "ETH", ONE)
+    assert (one.amount, one.decimals, one.cost) == (12_345, 2, cost)
+
+
+class Window:
+    """Be healthy with exactly 15 of the future, counting how often that is asked."""
+
+    name, unit = "window@1", Unit("U", 0)
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
+        self.asked += 1
+        verdict = Verdict.HEALTHY if account.legs[0].amount == 15 else Verdict.UNHEALTHY
+        return Evaluation(self.name, purpose, end, self.unit, 0, 0, 0, 0, verdict, health_of(0, 0, 0, 0, 0), ())
+
+
+def test_cures__only_the_first_sixteenth_helps__is_found_at_the_price_of_the_future() -> None:
+    """16 at 3 dollars: one is sold for 3; the perpetual's own price is not a future's. Every evaluation is counted."""
+    market = MarketData(0, {"X": Price(3, 3, 0), "X-PERP": Price(9, 9, 0)})
+    account = Account("w", (Leg("future", Role.FUTURE, "X", 16, ONE, decimals=0, expiry_s=9, entry_value=48),))
+    rules = Window()
+
+    (one,) = cures(account, market, rules)
+
+    assert (one.way, one.amount) == (Way.REDUCE, 1)
+    assert one.evaluations - 1 <= rules.asked <= one.evaluations
+    (way,) = candidates(account)
+    assert helped(account, market, rules, way, 1).leg("future").entry_value == 45
+
+
+def test_cures__collateral_that_is_not_known__hinders_none() -> None:
+    account = replace(borrower(50_000), unread=(Gap("a deposit", "no answer", is_collateral=True),))
+
+    assert [one.way for one in cures(account, MARKET, POOL)] == [Way.REPAY, Way.DEPOSIT, Way.DEPOSIT]
+    assert [one.way for one in candidates(borrower(0))] == [Way.DEPOSIT, Way.DEPOSIT]
 
 
 def test_candidates__of_an_account__every_leg_by_its_role() -> None:
