@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from relayer.margin.engine.about import Trend
 from relayer.margin.engine.evaluate import evaluate
 from relayer.margin.engine.inputs import Account, End, Gap, Indices, Leg, MarketData, Price, Role
-from relayer.margin.engine.result import Verdict
+from relayer.margin.engine.result import TermLine, Verdict
 from relayer.margin.fixed_point import WAD
 from relayer.margin.models.comet import ABOUT, CometAsset, CometRules
 from relayer.margin.rulesets.comet import INDEX_ONE, Answer, is_borrow_collateralized, is_liquidatable
+from relayer.margin.view import Purpose, Rounding
 
 from .lending_build import (
     AMOUNTS,
@@ -51,6 +52,18 @@ def here(indices: Indices = ONE, **prices: Price | None) -> MarketData:
     """All prices are one unit of 10^-8 unless said otherwise; None takes a price away."""
     known = {"USDC": at(1), "A": at(1), "B": at(1), **prices}
     return market({name: price for name, price in known.items() if price is not None}, {"USDC": indices})
+
+
+@pytest.mark.parametrize(("purpose", "required"), [(INITIAL, 50), (MAINTENANCE, 40)])
+def test_lines__of_a_borrower__to_the_field(purpose: Purpose, required: int) -> None:
+    """100 of A at a factor of 0.5 or 0.6; 30 owed require nothing more."""
+    result = judged(account(held("A", 100), cash("USDC", -30)), here(), RULES, purpose)
+
+    assert [line._replace(label="") for line in result.lines] == [
+        TermLine("", "USDC cash", "USDC", CHAIN, 0, -30, 0, 1, 8, -30 * UNIT, 0, Rounding.DOWN, 30 * UNIT),
+        TermLine("", "A held", "A", CHAIN, 0, 100, 0, 1, 8, 100 * UNIT, required * UNIT, Rounding.DOWN, 100 * UNIT),
+    ]
+    assert (result.end, result.purpose) == (End.LOW, purpose)
 
 
 # --- boundaries ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.margin.engine.evaluate import evaluate
-from relayer.margin.engine.inputs import End, Leg, MarketData, Role
+from relayer.margin.engine.inputs import End, Leg, MarketData, Price, Role
 from relayer.margin.engine.result import Evaluation, Verdict
 from relayer.margin.models.span import SpanRules
 from relayer.margin.rulesets.span import CalendarSpread, Delivery, SpreadLeg
@@ -110,6 +110,19 @@ def test_weigh__opposite_books__credit_and_the_stress_without() -> None:
     assert (got.requirement, got.stress_requirement) == (e(900), e(2_000))
 
 
+def test_lines__of_a_long_and_a_short__at_their_own_ends_and_the_notional_at_the_upper() -> None:
+    """oil-jan at 79 … 81: a short is marked at 81, a long at 79; cash has no notional."""
+    data = market({"oil-jan": Price(e(79), e(81)), "gas-jan": point(3)})
+
+    long, short = (weighed(money(10), future("oil-jan", amount, 80 * amount), data=data) for amount in (2, -2))
+
+    assert [(line.asset, line.price, line.exposure, line.value) for line in short.lines[:2]] == [
+        ("USD", e(1), 0, e(10)),
+        ("oil-jan", e(81), e(162), e(-2)),
+    ]
+    assert (long.lines[1].price, long.lines[1].exposure, long.lines[1].value) == (e(79), e(162), e(-2))
+
+
 def test_weigh__initial_factor__multiplies_requirement_and_stress() -> None:
     rules = replace(RULES, spreads=CREDIT, initial_factor=e("1.1"))
 
@@ -117,6 +130,7 @@ def test_weigh__initial_factor__multiplies_requirement_and_stress() -> None:
 
     assert (got.requirement, got.stress_requirement) == (e(990), e(2_200))
     assert requirements(got)["initial factor"] == e(90)
+    assert weighed(future("oil-jan", 1), future("gas-jan", -2), rules=rules).requirement == e(900)
 
 
 def test_weigh__coins__haircut_on_what_is_held_and_none_on_what_is_owed() -> None:
