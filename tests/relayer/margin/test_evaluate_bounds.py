@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from proofs.types import Assurance, LegKind, Quality, Status
+from proofs.attestation import MarginLeg
+from proofs.types import Assurance, Encumbrance, Hash32, LegKind, Quality, Status, caip10
 from proofs.units import E18, UINT128_MAX
+from relayer.margin.account import home_address
 from relayer.margin.evaluate import evaluate
 from relayer.margin.market import NoPrice
-from relayer.margin.view import Missing
+from relayer.margin.rulesets.position import text_key
+from relayer.margin.view import Line, Missing, Rounding
 
 from .build import (
     BTC_PERP,
@@ -19,7 +22,9 @@ from .build import (
     PROOF,
     QUORUM,
     USDX_A,
+    VENUE_ID,
     A,
+    account,
     holding,
     market,
     portfolio,
@@ -178,3 +183,44 @@ def test_assurance_band__value_beyond_the_last__needs_the_highest_level() -> Non
 
     assert view.collateral_usd == 10_000
     assert "authenticated_header" in weak.missing[0].reason
+
+
+def test_bound__of_what_is_not_known__signed_to_the_field() -> None:
+    """A position without a price lifts what is owed and required to 2^128 - 1, from nothing."""
+    view = evaluate(with_equity(E18), market(DOLLAR=E18, ETH=NoPrice("ETH", "call_failed")), PLAIN)
+
+    assert (view.account, view.leaf.account_id, view.leaf.venue_id) == (account(1), account(1), VENUE_ID)
+    line = view.lines[-1]
+    assert line.leg == MarginLeg(
+        holder_key=text_key(caip10(A, home_address(account(1)))),
+        chain_key=text_key(A),
+        asset_key=Hash32(bytes(32)),
+        kind=LegKind.REQUIREMENT,
+        encumbrance=Encumbrance.NOT_APPLICABLE,
+        assurance=Assurance.SINGLE_RPC,
+        amount_raw=0,
+        price_e18=0,
+        haircut_ppm=0,
+        entry_value_usd=0,
+        value_usd=-UINT128_MAX,
+        initial_usd=UINT128_MAX,
+        maintenance_usd=UINT128_MAX,
+    )
+    assert line == Line(
+        line.label,
+        A,
+        0,
+        "",
+        LegKind.REQUIREMENT,
+        Assurance.SINGLE_RPC,
+        0,
+        0,
+        0,
+        0,
+        0,
+        -UINT128_MAX,
+        UINT128_MAX,
+        UINT128_MAX,
+        Rounding.EXACT,
+        line.leg,
+    )
