@@ -116,3 +116,15 @@ def test_laws__any_book__hold_as_about_says(book: tuple[int, ...], width: int, p
     assert weighed(at(price, price + width), *richer, purpose=purpose).excess >= result.excess
     assert weighed(at(price, price + width), *dearer, purpose=purpose).excess <= result.excess
     assert weighed(at(price, price + width), *reversed(legs), purpose=purpose).excess == result.excess
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "requirement"), [(0, 5, 20), (5, 0, 20), (10, 5, 20), (5, 10, 20), (0, 0, 2), (4, 4, 25)]
+)
+def test_initial__two_legs_of_a_market__are_one_at_the_lower_leverage(
+    first: int, second: int, requirement: int
+) -> None:
+    """100 in all; 0 sets none, the market's own is 50."""
+    legs = perp("X", 60, 60, first), replace(perp("X", 40, 40, second), name="more")
+
+    assert weighed(at(1), *legs, purpose=Purpose.INITIAL).requirement == requirement
