@@ -151,6 +151,7 @@ class AavePool:
             requirement=requirement,
             collateral=collateral,
             debt=debt,
+            buffer_on=debt,
             verdict=Verdict.HEALTHY if low >= 0 else Verdict.UNHEALTHY,
             health=health_of(equity, requirement, collateral, debt, collateral + debt, factor),
             lines=self._lines(account, sums.values),

@@ -7,7 +7,7 @@ ends, which decide, and at the best ends, which only say how wide the truth may 
 |---|---|
 | initial | what opening or withdrawing demands |
 | maintenance | what holding demands: below it the account is flagged |
-| liquidation_end | what lifts a flag; a venue that defines none has its maintenance times `buffer_ppm` |
+| liquidation_end | what lifts a flag: of a venue without such a rule `buffer_ppm` times maintenance, or health factor |
 """
 
 from __future__ import annotations
@@ -55,8 +55,12 @@ def evaluate(
 
 
 def buffered(result: Evaluation, buffer_ppm: int) -> Evaluation:
-    """Return a maintenance result for `liquidation_end`: the requirement times the buffer, up; equality is healthy."""
-    extra, stress = _extra(result.requirement, buffer_ppm), result.stress_requirement
+    """Return a maintenance result for `liquidation_end`: a buffer on the requirement, or on the debt; up.
+
+    Equality is healthy.
+    """
+    base, stress = result.requirement if result.buffer_on is None else result.buffer_on, result.stress_requirement
+    extra = _extra(base, buffer_ppm)
     line = TermLine("buffer above maintenance", "", "", None, 0, 0, 0, 0, 0, 0, extra, Rounding.UP)
     required = result.requirement + extra
     exposure = sum(line.exposure for line in result.lines)

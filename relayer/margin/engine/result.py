@@ -87,6 +87,8 @@ class Evaluation:
     `excess_high` is the excess at the best ends, so that [excess, excess_high] holds the truth whatever the prices
     inside their intervals are; None where nothing bounds it. `worst` names the scenario that set the requirement.
     `stress_requirement` is the requirement with every correlation gone, None where none earns a credit.
+    `buffer_on` is what a buffer is a share of, None for the requirement: in lending it is the debt, because there the
+    requirement grows with collateral; 1.05 then is a health factor.
     `zero_is_worst_to_ppm`: nothing held may count below zero while the requirement is multiplied by at most this.
     Beyond it counting zero for what is missing would help, so that any gap makes the verdict unknown.
     """
@@ -108,6 +110,7 @@ class Evaluation:
     excess_high: int | None = None
     stress_requirement: int | None = None
     zero_is_worst_to_ppm: int = ANY_PPM
+    buffer_on: int | None = None
 
     @property
     def excess(self) -> int:

@@ -168,6 +168,7 @@ class AaveRules:
             requirement=requirement,
             collateral=leaf.collateral_usd,
             debt=leaf.liability_usd,
+            buffer_on=leaf.liability_usd,
             verdict=Verdict.HEALTHY if is_met else Verdict.UNHEALTHY,
             health=health_of(
                 leaf.equity_usd,

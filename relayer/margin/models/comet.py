@@ -101,6 +101,7 @@ class CometRules:
             requirement=requirement,
             collateral=held,
             debt=owed,
+            buffer_on=owed,
             verdict=_verdict(figures, is_initial=is_initial),
             health=health_of(equity, requirement, held, owed, sum(line.exposure for line in lines)),
             lines=closed(lines, equity, requirement, "several legs of one balance"),

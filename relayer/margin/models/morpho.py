@@ -82,6 +82,7 @@ class MorphoRules:
             requirement=requirement,
             collateral=figures.collateral_value,
             debt=figures.borrowed,
+            buffer_on=figures.borrowed,
             verdict=Verdict.HEALTHY if figures.is_healthy else Verdict.UNHEALTHY,
             health=health_of(
                 equity,

@@ -85,10 +85,15 @@ def test_initial__floored_average__is_stricter_than_the_legs() -> None:
     assert less.verdict is HEALTHY
 
 
-def test_liquidation_end__buffer__lifts_the_requirement_by_a_twentieth() -> None:
-    """Requirement 100 - 80 = 20, times 1.05 is 21: a debt of 79 leaves 21, 80 leaves 20."""
-    assert judged(account(held("A", 100), owed("D", 79)), here(), rules(), END).verdict is HEALTHY
-    assert judged(account(held("A", 100), owed("D", 80)), here(), rules(), END).verdict is UNHEALTHY
+def test_liquidation_end__buffer__asks_for_a_health_factor_of_it() -> None:
+    """80 of 100 count: 76 · 1.05 = 79.8 is within, 77 · 1.05 = 80.85 is not."""
+    assert judged(account(held("A", 100), owed("D", 76)), here(), rules(), END).verdict is HEALTHY
+    assert judged(account(held("A", 100), owed("D", 77)), here(), rules(), END).verdict is UNHEALTHY
+
+
+def test_liquidation_end__collateral_without_weight_and_no_debt__is_clear() -> None:
+    """Nothing is owed, so nothing is to be lifted; a buffer on the requirement would ask for 101 · 0.05."""
+    assert judged(account(held("Z", 101)), here(), rules(), END).verdict is HEALTHY
 
 
 # --- rounding --------------------------------------------------------------------------------------------------------

@@ -127,18 +127,18 @@ def test_withdrawable__of_any_stage__met_there_and_not_one_unit_more(stage: Stag
 
 
 def test_cures__of_a_borrower__by_hand_and_by_cost() -> None:
-    """MM 9,650 · 1.05 = 10,132.5 against equity 0.
+    """24,750 + 15,600 = 40,350 count against 50,000 · 1.05 = 52,500.
 
-    Repaying costs what is short; a deposited dollar of USDC brings 1 - 0.22 · 1.05 = 0.769, of ETH 1 - 0.175 · 1.05.
+    Repaying down to 40,350 / 1.05 = 38,428.57; or 12,150 more: 4.909 ETH at 0.825 · 3,000, 15,576.9 USDC at 0.78.
     """
     found = cures(borrower(50_000), MARKET, POOL)
 
     assert [(one.way, one.leg, one.amount) for one in found] == [
-        (Way.REPAY, "debt", 10_132_500_000),
-        (Way.DEPOSIT, "eth", 4_137_825_421_133_333_334),
-        (Way.DEPOSIT, "usdc", 13_176_202_861),
+        (Way.REPAY, "debt", 11_571_428_572),
+        (Way.DEPOSIT, "eth", 4_909_090_909_093_333_334),
+        (Way.DEPOSIT, "usdc", 15_576_923_077),
     ]
-    assert [one.cost // E18 for one in found] == [10_132, 12_413, 13_176]
+    assert [one.cost // E18 for one in found] == [11_571, 14_727, 15_576]
     assert all(one.after.is_healthy and one.evaluations <= 300 for one in found)
 
 
@@ -147,10 +147,10 @@ def test_cures__healthy_at_the_buffer__none_needed() -> None:
 
 
 def test_cures__flagged_no_more_but_not_clear_yet__are_found() -> None:
-    """At 40,350 maintenance holds to the unit; the buffer asks for 482.5 more."""
+    """At 40,350 maintenance holds to the unit; 40,350 / 1.05 = 38,428.571428 may stay."""
     found = cures(borrower(40_350), MARKET, POOL)
 
-    assert (found[0].way, found[0].amount) == (Way.REPAY, 482_500_000)
+    assert (found[0].way, found[0].amount) == (Way.REPAY, 1_921_428_572)
 
 
 def test_cures__something_owed_is_unknown__none() -> None:
@@ -165,7 +165,7 @@ def test_cures__deposit_of_an_asset_on_a_chain_without_a_leg__tried_as_well() ->
     found = cures(borrower(50_000), MARKET, POOL, candidates(borrower(50_000), [offered]))
 
     (one,) = [cure for cure in found if cure.leg == "eth on two"]
-    assert (one.chain, one.amount) == (TWO, 4_137_825_421_133_333_334)
+    assert (one.chain, one.amount) == (TWO, 4_909_090_909_093_333_334)
 
 
 def test_cures__asset_without_weight__none_by_it() -> None:

@@ -74,11 +74,11 @@ def test_whatif__inputs_after__are_those_of_the_changes_in_the_money_of_the_rule
 
 
 def test_whatif__buffer__is_that_of_both_sides() -> None:
-    """MM 5,250 + 4,400 = 9,650 and 5,250 alone, each half as much again."""
+    """MM 5,250 + 4,400 = 9,650 and 5,250 alone, each with half of the debt of 30,000."""
     result = whatif(borrower(30_000), MARKET, POOL, [Withdraw("usdc", 20_000 * 10**6)], buffer_ppm=1_500_000)
 
     end = result.of(Purpose.LIQUIDATION_END)
-    assert (end.before.requirement, end.after.requirement) == (14_475 * E18, 7_875 * E18)
+    assert (end.before.requirement, end.after.requirement) == (24_650 * E18, 20_250 * E18)
 
 
 def test_line_changes__legs_by_name_and_overlays_by_label() -> None:
