@@ -129,6 +129,8 @@ def _assurance(document: PolicyDocument) -> Iterator[Fault]:
             fix = "the last band, and only it, has no up_to_usd"
             yield Fault(f"{key}.up_to_usd", "missing" if band.up_to_usd is None else "the last band has a bound", fix)
     bounds = [parse_decimal(band.up_to_usd, 18) for band in bands if band.up_to_usd is not None]
+    if bounds and min(bounds) <= 0:
+        yield Fault("assurance[0].up_to_usd", "a band that no value fits", "above 0, or remove the band")
     if sorted(set(bounds)) != bounds:
         yield Fault("assurance", "bands do not rise by up_to_usd", "sort them, smallest first")
     levels = [band.level for band in bands]

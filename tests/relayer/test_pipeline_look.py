@@ -118,7 +118,7 @@ async def test_inv_27_raised_on_proof__shrunk_below_what_is_proven__clears_on_a_
     world.position(CAROL, "ETH-PERP", 10**16, 2_700)
     world.mine_to(FRAME + 19)
     if not can_prove:
-        monkeypatch.setattr("relayer.pipeline.LOOK_ACCOUNTS_MAX", 0)
+        monkeypatch.setattr("relayer.pipeline.frame.LOOK_ACCOUNTS_MAX", 0)
 
     results = [await bench.pipeline.run_frame(FRAME + after) for after in (12, 14, 16)]
 

@@ -51,6 +51,14 @@ def write_site(folder: Path, key: int = 7, k: int = 1) -> Path:
     return folder / "relayer.toml"
 
 
+def link_of(entry: Path) -> str:
+    """Return where a descriptor leads, nothing where it was closed meanwhile."""
+    try:
+        return os.readlink(entry)
+    except FileNotFoundError:
+        return ""
+
+
 class Running:
     """Be a service in a process of its own."""
 
@@ -75,11 +83,8 @@ class Running:
 
     def port(self) -> int:
         """Ask the kernel where the process listens: the log masks the providers' host, which is this one's too."""
-        inodes = {
-            os.readlink(entry)[8:-1]
-            for entry in Path(f"/proc/{self.process.pid}/fd").iterdir()
-            if os.readlink(entry).startswith("socket:[")
-        }
+        links = (link_of(entry) for entry in Path(f"/proc/{self.process.pid}/fd").iterdir())
+        inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
         for line in Path(f"/proc/{self.process.pid}/net/tcp").read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == "0A" and fields[9] in inodes:

@@ -140,6 +140,7 @@ def test_parse_policy__one_bad_value__is_named_by_key(path: str, value: Any, key
         ("providers.operators_min", 4, "providers.operators_min"),
         ("assurance", [{"up_to_usd": "1000", "level": 1}], "assurance[0].up_to_usd"),
         ("assurance", [{"level": 1}, {"level": 2}], "assurance[0].up_to_usd"),
+        ("assurance", [{"up_to_usd": "0", "level": 1}, {"level": 2}], "assurance[0].up_to_usd"),
         ("assurance", [{"level": 3}], "assurance[0].level"),
         ("assurance", [{"up_to_usd": "1000", "level": 2}, {"level": 1}], "assurance"),
         ("assurance", [{"up_to_usd": "9", "level": 1}, {"up_to_usd": "9", "level": 1}, {"level": 1}], "assurance"),

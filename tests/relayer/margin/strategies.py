@@ -8,7 +8,7 @@ from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
 from proofs.types import Assurance, Encumbrance
-from proofs.units import E18, PPM
+from proofs.units import E18, PPM, UsdE18
 from relayer.margin.account import Portfolio
 from relayer.margin.market import Market, NoPrice, Price
 from relayer.margin.rules import AssetRule, AssuranceBand, MarginRules
@@ -39,8 +39,8 @@ def rules(draw: st.DrawFn, banded: bool = False) -> MarginRules:
     collateral = tuple(replace(source, bridge_haircut_ppm=draw(ppm)) for source in RULES.collateral)
     bands = (AssuranceBand(None, Assurance.RPC_QUORUM),)
     if banded:
-        edge = draw(st.integers(0, 10**25))
-        bands = (AssuranceBand(edge, draw(levels)), AssuranceBand(None, draw(levels)))
+        low, high = sorted((draw(levels), draw(levels)))  # a policy whose bands fall, or hold nothing, is refused
+        bands = (AssuranceBand(UsdE18(draw(st.integers(1, 10**25))), low), AssuranceBand(None, high))
     return replace(
         RULES,
         assets=tuple(assets),
