@@ -53,7 +53,8 @@ if TYPE_CHECKING:
 DETAILED_MAX: Final = 20
 """Accounts explained in full at once; a longer file is listed, and each account is to be asked for."""
 OPTIONS_QUICK: Final = 8
-"""Options of one account that are searched within seconds; about 600 evaluations an asset."""
+LEGS_QUICK: Final = 16
+"""What one account may hold to be searched within seconds: up to 600 evaluations an asset."""
 SMALL_PPM: Final = 1_000_000
 
 
@@ -73,7 +74,7 @@ def explain_file(report: Report, file: Path, name: str, purpose_text: str, *, wi
         return
     found: list[Figures] = []
     for account in accounts:
-        if with_search and sum(leg.role is Role.OPTION for leg in account.legs) > OPTIONS_QUICK:
+        if with_search and _is_slow(account):
             report.progress(f"searching prices that would liquidate {account.name}; --no-search leaves that out")
         found += figures_of(portfolio, account, with_search=with_search)
     joint = [one for account in accounts if (one := together_of(portfolio, account)) is not None]
@@ -89,6 +90,10 @@ def explain_file(report: Report, file: Path, name: str, purpose_text: str, *, wi
     report.line()
     report.line("Figures are cut to fit, against the account. `--json` has every digit; there lines add up exactly.")
     _finish(report, [figures.results[Purpose.MAINTENANCE] for figures in found], [one.account.name for one in found])
+
+
+def _is_slow(account: Account) -> bool:
+    return len(account.legs) > LEGS_QUICK or sum(leg.role is Role.OPTION for leg in account.legs) > OPTIONS_QUICK
 
 
 def _title(report: Report, portfolio: Portfolio, count: int) -> None:

@@ -18,11 +18,13 @@ the verdict may flip more than once within that many units.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from proofs.units import PPM
 from relayer.margin.engine.evaluate import RuleSet, evaluate
-from relayer.margin.engine.inputs import Account, MarketData, Role
+from relayer.margin.engine.inputs import Account, End, MarketData, Price, Role
 from relayer.margin.models.aave import AaveRules
 from relayer.margin.models.cross_perp import CrossPerpRules
 from relayer.margin.models.haircut import HaircutRules
@@ -62,14 +64,42 @@ def is_jointly_concave(account: Account, rules: RuleSet, purpose: Purpose) -> bo
 
 
 def sensitive_assets(account: Account, market: MarketData, rules: RuleSet, purpose: Purpose) -> tuple[str, ...]:
-    """Return the priced assets whose doubling or halving moves equity or requirement, in the market's order."""
+    """Return the priced assets whose doubling or halving moves equity or requirement, in the market's order.
+
+    Only prices that weighing asks for are tried: a market of thousands costs no more than the account's own part.
+    """
     now = evaluate(account, market, rules, purpose)
+    asked = _Asked(market.prices)
+    weighed = Purpose.MAINTENANCE if purpose is Purpose.LIQUIDATION_END else purpose
+    rules.weigh(account, replace(market, prices=asked), weighed, End.LOW)
 
     def is_moved(asset: str, shift_ppm: int) -> bool:
         then = evaluate(account, shocked(market, shift_ppm, (asset,)), rules, purpose)
         return (then.equity, then.requirement) != (now.equity, now.requirement)
 
-    return tuple(asset for asset in market.prices if any(is_moved(asset, shift) for shift in TRIED_PPM))
+    used = asked.keys_seen | {leg.asset for leg in account.legs}  # options ask for a forward, which its asset moves
+    return tuple(
+        asset for asset in market.prices if asset in used and any(is_moved(asset, shift) for shift in TRIED_PPM)
+    )
+
+
+class _Asked(Mapping[str, Price]):
+    """Lend prices and remember whose were asked for; whoever walks through all of them asked for all."""
+
+    def __init__(self, prices: Mapping[str, Price]) -> None:
+        self._prices = prices
+        self.keys_seen: set[str] = set()
+
+    def __getitem__(self, asset: str) -> Price:
+        self.keys_seen.add(asset)
+        return self._prices[asset]
+
+    def __iter__(self) -> Iterator[str]:
+        self.keys_seen.update(self._prices)
+        return iter(self._prices)
+
+    def __len__(self) -> int:
+        return len(self._prices)
 
 
 def _is_tame(rules: HaircutRules) -> bool:

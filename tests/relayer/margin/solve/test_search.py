@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs.units import E18
-from relayer.margin.engine.evaluate import evaluate
+from relayer.margin.engine.evaluate import RuleSet, evaluate
 from relayer.margin.engine.inputs import Account, End, Leg, MarketData, Price, Role
-from relayer.margin.engine.result import USD, Evaluation, Verdict, health_of
+from relayer.margin.engine.result import USD, Evaluation, Unit, Verdict, health_of
 from relayer.margin.models.dydx import DydxRules, DydxTerms
 from relayer.margin.rulesets.dydx_v4 import LiquidityTier
 from relayer.margin.solve.changes import SetPrice, Shock, applied, repriced
@@ -230,3 +230,34 @@ def test_sensitive__assets_that_move_nothing__left_out() -> None:
     assert sensitive_assets(
         BY_NAME["morpho@1"].accounts[0], BY_NAME["morpho@1"].market, BY_NAME["morpho@1"].rules, Purpose.MAINTENANCE
     ) == ("WETH/USDC",)
+
+
+def test_sensitive_assets__a_market_of_thousands__tries_the_accounts_own() -> None:
+    counted = Counting(POOL)
+    strangers = {f"X{n}": Price(1, 1, 8) for n in range(3_000)}
+    market = replace(MARKET, prices={**MARKET.prices, **strangers})
+
+    found = sensitive_assets(borrower(1), market, counted, Purpose.MAINTENANCE)
+
+    assert found == ("ETH", "USDC")
+    assert counted.calls <= 2 + 2 * 3
+
+
+@dataclass
+class Counting:
+    """Weigh by another rule set and count how often."""
+
+    inner: RuleSet
+    calls: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def unit(self) -> Unit:
+        return self.inner.unit
+
+    def weigh(self, account: Account, market: MarketData, purpose: Purpose, end: End) -> Evaluation:
+        self.calls += 1
+        return self.inner.weigh(account, market, purpose, end)
