@@ -35,6 +35,7 @@ from relayer.margin.engine.evaluate import RuleSet, has_width
 from relayer.margin.engine.inputs import Account, End, Gap, Leg, MarketData, Price, Role
 from relayer.margin.engine.lines import overlay_line
 from relayer.margin.engine.result import Evaluation, TermLine, Unit, Verdict, health_of
+from relayer.margin.models.quotes import perp_name
 from relayer.margin.view import Purpose
 
 BOTH: Final = frozenset({Purpose.INITIAL, Purpose.MAINTENANCE})
@@ -83,7 +84,8 @@ class StrictPrices:
             elif average is not None:
                 other = average.scaled(price.decimals)
                 prices[asset] = replace(price, low=min(price.low, other.low), high=max(price.high, other.high))
-        return prices
+        unpriced = market.prices.keys() - prices.keys()  # where a perpetual loses its own price, spot must not stand in
+        return {asset: price for asset, price in prices.items() if perp_name(asset) not in unpriced}
 
 
 @dataclass(frozen=True, slots=True)

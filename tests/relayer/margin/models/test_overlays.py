@@ -18,6 +18,7 @@ from relayer.margin.engine.lines import leg_line, overlay_line
 from relayer.margin.engine.result import Evaluation, Verdict
 from relayer.margin.fixed_point import RAY
 from relayer.margin.models.dydx import DydxRules, DydxTerms
+from relayer.margin.models.grid import GridRules
 from relayer.margin.models.overlays import (
     ABOUT,
     BOTH,
@@ -30,6 +31,7 @@ from relayer.margin.models.overlays import (
     charged,
 )
 from relayer.margin.rulesets.dydx_v4 import LiquidityTier
+from relayer.margin.rulesets.grid import GridPoint
 from relayer.margin.view import Purpose, Rounding
 from tests.relayer.margin.models.stage import TemplateStage
 from tests.relayer.margin.models.stages_linear import COMET, CROSS_PERP, DYDX, TIERS, aave
@@ -94,6 +96,20 @@ def test_strict__no_average__is_no_price_unless_exempt() -> None:
 
     assert (strict.verdict, exempt.verdict) == (Verdict.UNKNOWN, Verdict.HEALTHY)
     assert [gap.leg for gap in strict.gaps] == ["X"]
+
+
+def test_th_013_strict__perpetual_without_an_average__gets_no_help_from_the_spot() -> None:
+    """Long 1 at its own 100; the spot is 150: valued at the spot the account would gain 50."""
+    point = Price(150, 150, 0), Price(100, 100, 0)
+    prices = dict(zip(("ETH", "ETH-PERP"), point, strict=True))
+    strict = StrictPrices(GridRules((GridPoint(0), GridPoint(-(10**17)))))
+    account = Account("a", (Leg("long", Role.PERP, "ETH", E18, CHAIN, entry_value=100 * E18),))
+    market = MarketData(0, prices, average_prices={"ETH": point[0]})
+
+    result = evaluate(account, market, strict, Purpose.MAINTENANCE)
+
+    assert result.verdict is Verdict.UNKNOWN
+    assert result.equity <= 0
 
 
 def test_strict__for_initial_alone__leaves_maintenance_as_it_is() -> None:
